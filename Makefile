@@ -1,0 +1,45 @@
+# make demo | make test | make setup | make clean, each with STACK=onedl (default) or openmmlab.
+PYTHON ?= python3
+STACK ?= onedl
+ifeq ($(STACK),onedl)
+VENV := .venv
+else ifeq ($(STACK),openmmlab)
+VENV := .venv-openmmlab
+else
+$(error STACK must be onedl or openmmlab, got $(STACK))
+endif
+PIP := $(VENV)/bin/python -m pip
+STAMP := $(VENV)/.installed
+
+# mmcv installs as pure Python; mmdefect brings the ops it needs.
+export MMCV_WITH_OPS = 0
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_CONSTRAINT =
+
+.PHONY: demo test lint setup clean
+
+demo: setup
+	$(VENV)/bin/mmdefect demo
+
+test: setup lint
+	$(VENV)/bin/python -m pytest -m 'not slow and not gpu' -q --durations=5
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+setup: $(STAMP)
+
+$(STAMP): constraints.txt pyproject.toml setup.py Makefile
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 12) else "make: Python 3.10 to 3.12 is needed, got %d.%d; set PYTHON=python3.11" % v)'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q -c constraints.txt torch==2.13.0
+	$(PIP) install -q -c constraints.txt -e '.[$(STACK),dev]'
+	@# imaug and the stacks bring two OpenCV builds that overwrite each other; keep the one
+	@# that needs no display libraries.
+	$(PIP) uninstall -q -y opencv-python opencv-python-headless
+	$(PIP) install -q -c constraints.txt --no-deps opencv-python-headless
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,70 @@
+# Generated end views of drill bits: `mmdefect sample-data drill data/drill`.
+
+# ---- often changed ----------------------------------------------------------------------------
+data_root = '{{$MMDEFECT_DRILL:data/drill}}'  # holds images/, train.json, val.json, test.json
+image_size = (160, 160)  # (w, h) in pixels that the model sees
+batch_size = 8  # images per step
+num_workers = 2  # loader processes
+
+# ---- sometimes --------------------------------------------------------------------------------
+classes = ('Broken', 'Chipped', 'Scratched', 'Severe_Rust', 'Tip_Wear')
+max_dets = 100  # best-scored detections counted per image and class
+on_error = 'raise'  # what a bad box or file does: 'raise' or 'drop'
+
+# ---- rarely -----------------------------------------------------------------------------------
+train_pipeline = [
+    dict(type='mmdefect.LoadImage'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='Resize', scale=image_size, keep_ratio=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='mmdefect.PackInputs'),
+]
+test_pipeline = [
+    dict(type='mmdefect.LoadImage'),
+    dict(type='Resize', scale=image_size, keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='mmdefect.PackInputs'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    batch_sampler=dict(type='AspectRatioBatchSampler'),
+    dataset=dict(
+        type='mmdefect.DefectDataset',
+        reader=dict(type='mmdefect.COCOReader', ann_file=data_root + '/train.json'),
+        metainfo=dict(classes=classes),
+        on_error=on_error,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmdefect.DefectDataset',
+        reader=dict(type='mmdefect.COCOReader', ann_file=data_root + '/val.json'),
+        metainfo=dict(classes=classes),
+        on_error=on_error,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmdefect.DefectDataset',
+        reader=dict(type='mmdefect.COCOReader', ann_file=data_root + '/test.json'),
+        metainfo=dict(classes=classes),
+        on_error=on_error,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+val_evaluator = dict(type='mmdefect.DefectMetric', max_dets=max_dets)
+test_evaluator = val_evaluator

@@ -1,0 +1,40 @@
+"""The command ``mmdefect``: one module per subcommand, parsing and printing only."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mmdefect.cli.convert import convert
+from mmdefect.cli.demo import demo
+from mmdefect.cli.doctor import doctor
+from mmdefect.cli.report import report
+from mmdefect.cli.sample_data import sample_data
+from mmdefect.cli.split import split
+from mmdefect.errors import InputError
+
+__all__ = ['app', 'main']
+
+app = typer.Typer(
+    name='mmdefect',
+    help='Few-label defect detection inside the OpenMMLab stack.',
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(doctor)
+app.command('sample-data')(sample_data)
+app.command()(convert)
+app.command()(split)
+app.command()(report)
+app.command()(demo)
+
+
+def main() -> None:
+    """Run the command line; bad input becomes one line on standard error and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f'mmdefect: {error}', file=sys.stderr)
+        sys.exit(2)

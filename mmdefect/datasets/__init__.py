@@ -1,0 +1,42 @@
+"""Data sets and what feeds them. Importing this package loads neither torch nor OpenMMLab."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__all__ = [
+    'COCOReader',
+    'DefectDataset',
+    'LoadImage',
+    'PackInputs',
+    'VOCReader',
+    'image_size',
+    'read_image',
+    'records_to_coco',
+    'split_coco',
+]
+
+_HOMES = {
+    'COCOReader': 'mmdefect.datasets.readers',
+    'DefectDataset': 'mmdefect.datasets.defect_dataset',
+    'LoadImage': 'mmdefect.datasets.transforms',
+    'PackInputs': 'mmdefect.datasets.transforms',
+    'VOCReader': 'mmdefect.datasets.readers',
+    'image_size': 'mmdefect.datasets.images',
+    'read_image': 'mmdefect.datasets.images',
+    'records_to_coco': 'mmdefect.datasets.coco_file',
+    'split_coco': 'mmdefect.datasets.split',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -1,0 +1,213 @@
+"""Image files: strict decoding, upright by EXIF, 16 bits scaled by a stated bit depth."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mmdefect.errors import InputError
+
+__all__ = ['IMAGE_SUFFIXES', 'image_size', 'read_image']
+
+# Lower case; what the readers look for beside annotations without a usable file name.
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+
+_BIT_DEPTHS = (10, 12, 14, 16)
+_EXIF_ORIENTATION = 0x0112
+_TIFF_BITS_PER_SAMPLE = 258
+_DECODE_ERRORS: tuple[type[Exception], ...] = (
+    Image.DecompressionBombError,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+def read_image(path: str | Path, bit_depth: int | None = None, channels: int = 3) -> NDArray[Any]:
+    """Read an image as the models see it.
+
+    Every format is decoded strictly: a truncated file is an error, never a half-grey image.
+    EXIF orientation is applied, alpha dropped, palettes resolved. 8-bit images stay ``uint8``;
+    deeper ones become ``float32`` in 0..255, scaled by ``255 / (2 ** bit_depth - 1)`` and never
+    by their own minimum and maximum, so equal grey values stay equal across images.
+
+    Args:
+        path (str | Path): JPEG, PNG, TIFF, BMP, WebP or another format that Pillow reads.
+        bit_depth (int | None): Bits the camera fills in a 16-bit file: 10, 12, 14 or 16. 8-bit
+            files are not affected. Default None, which is 16.
+        channels (int): 3 for BGR, 1 for grey. Default 3.
+
+    Returns:
+        NDArray: Contiguous ``uint8`` or ``float32`` of shape (h, w, channels).
+
+    Raises:
+        InputError: The file is missing, empty, truncated, no image, too large, or holds values
+            above the stated bit depth.
+        ValueError: ``bit_depth`` or ``channels`` is not one of the listed values.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / 'grey.png'
+        >>> Image.fromarray(np.full((2, 3), 4095, np.uint16)).save(path)
+        >>> image = read_image(path, bit_depth=12)
+        >>> image.shape, image.dtype, float(image.max())
+        ((2, 3, 3), dtype('float32'), 255.0)
+    """
+    if bit_depth is not None and bit_depth not in _BIT_DEPTHS:
+        raise ValueError(f'bit_depth must be one of {_BIT_DEPTHS} or None, got {bit_depth!r}')
+    if channels not in (1, 3):
+        raise ValueError(f'channels must be 1 or 3, got {channels!r}')
+    data = _read_bytes(path)
+    pixels: NDArray[Any]
+    try:
+        # From memory: Pillow leaves memory-mapped TIFF files unrotated.
+        with Image.open(BytesIO(data)) as opened:
+            pixels = _decode_deep(opened, data) if _is_deep(opened, data) else _decode_8bit(opened)
+    except _DECODE_ERRORS as error:
+        raise _undecodable(path, error) from error
+    if pixels.dtype == np.uint16:
+        pixels = _scale_to_255(pixels, bit_depth or 16, path)
+    return _with_channels(pixels, channels)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Read the upright size of an image from its header.
+
+    Args:
+        path (str | Path): The image file.
+
+    Returns:
+        tuple[int, int]: ``(w, h)`` in pixels after EXIF orientation.
+
+    Raises:
+        InputError: The file is missing, empty or no image.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / 'a.jpg'
+        >>> exif = Image.Exif()
+        >>> exif[0x0112] = 6
+        >>> Image.new('RGB', (30, 20)).save(path, exif=exif)
+        >>> image_size(path)
+        (20, 30)
+    """
+    _check_file(path)
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if image.format != 'TIFF' and _orientation(image) >= 5:
+                width, height = height, width
+            return width, height
+    except _DECODE_ERRORS as error:
+        raise _undecodable(path, error) from error
+
+
+def _check_file(path: str | Path) -> None:
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f'{path}: image file is missing; check the path or remove its entry')
+    if not path.is_file():
+        raise InputError(f'{path}: is a folder, not an image file')
+
+
+def _read_bytes(path: str | Path) -> bytes:
+    _check_file(path)
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f'{path}: cannot be read ({error.strerror or error})') from error
+
+
+def _undecodable(path: str | Path, error: BaseException) -> InputError:
+    if Path(path).stat().st_size == 0:
+        reason = 'the file is empty'
+    elif isinstance(error, UnidentifiedImageError):
+        reason = 'not an image in a known format'
+    else:
+        reason = ' '.join(str(error).split()) or type(error).__name__
+    return InputError(f'{path}: image cannot be decoded ({reason}); replace or remove the file')
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8. A PNG is asked only for what stands before its pixels."""
+    if image.format == 'PNG' and 'exif' not in image.info:
+        return 1
+    value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
+
+
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    if image.format == 'PNG':
+        return data[24] == 16
+    if image.format == 'TIFF':
+        bits = image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, 1)  # type: ignore[attr-defined]
+        return max(bits if isinstance(bits, tuple) else (bits,)) > 8
+    return image.mode.startswith(('I', 'F'))
+
+
+def _decode_8bit(image: Image.Image) -> NDArray[np.uint8]:
+    # Pillow turns TIFF upright by itself, and its exif afterwards says nothing of it.
+    orientation = 1 if image.format == 'TIFF' else _orientation(image)
+    image.load()
+    grey = image.mode in ('1', 'L', 'LA', 'La')
+    pixels = np.asarray(image.convert('L' if grey else 'RGB'))
+    return _upright(pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), orientation)
+
+
+def _decode_deep(image: Image.Image, data: bytes) -> NDArray[Any]:
+    """Decode with OpenCV: Pillow cuts 16-bit colour to 8 bits."""
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ValueError(f'OpenCV: {error.err}') from error
+    if pixels is None:
+        raise ValueError('truncated or damaged')
+    if pixels.dtype != np.uint16:
+        raise ValueError(f'{pixels.dtype} pixels; store the image with 8 or 16 bits')
+    # OpenCV turns TIFF upright whatever the flags say.
+    return _upright(pixels, 1 if image.format == 'TIFF' else _orientation(image))
+
+
+def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo an EXIF orientation (CIPA DC-008, tag 274)."""
+    if orientation >= 5:
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _scale_to_255(pixels: NDArray[Any], bit_depth: int, path: str | Path) -> NDArray[np.float32]:
+    limit = 2**bit_depth - 1
+    largest = int(pixels.max(initial=0))
+    if largest > limit:
+        likely = next(depth for depth in _BIT_DEPTHS if largest < 2**depth)
+        raise InputError(
+            f'{path}: pixel value {largest} is above the stated bit_depth={bit_depth} '
+            f'(largest {limit}); set bit_depth={likely}'
+        )
+    return pixels.astype(np.float32) * np.float32(255 / limit)
+
+
+def _with_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
+    grey = pixels.ndim == 2
+    if channels == 3:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if grey else pixels
+    return (pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))[..., None]

@@ -1,0 +1,9 @@
+"""Annotation readers, one per native format, all yielding the same records."""
+
+from __future__ import annotations
+
+from mmdefect.datasets.readers.base import BaseReader
+from mmdefect.datasets.readers.coco import COCOReader
+from mmdefect.datasets.readers.voc import VOCReader
+
+__all__ = ['BaseReader', 'COCOReader', 'VOCReader']

@@ -1,0 +1,109 @@
+"""What all readers share: problems are raised or collected, boxes checked in one place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdefect.errors import InputError
+from mmdefect.structures import ImageRecord, Problem
+
+__all__ = ['BaseReader', 'OnError']
+
+OnError = Literal['raise', 'drop']
+
+
+class BaseReader(ABC):
+    """An iterable of :class:`~mmdefect.structures.ImageRecord`, lazy and repeatable.
+
+    A new format needs :meth:`read` and :attr:`classes`; it calls :meth:`problem` for whatever
+    is wrong with a box or an image and goes on with the next one.
+
+    Args:
+        name (str): What messages call the source.
+        on_error ('raise' | 'drop'): Raise at the first bad box or image, or drop and list it
+            in :attr:`problems`. Default ``raise``.
+
+    Attributes:
+        problems (list[Problem]): What the latest iteration dropped.
+        notes (list[str]): What the latest iteration found worth a warning.
+        declares_classes (bool): The format lists its classes apart from its boxes.
+
+    Example:
+        >>> from mmdefect.datasets.readers import COCOReader
+        >>> COCOReader('train.json', on_error='skip')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: train.json: on_error must be 'raise' or 'drop', got 'skip'
+    """
+
+    declares_classes: bool = False
+
+    def __init__(self, name: str, on_error: OnError = 'raise') -> None:
+        if on_error not in ('raise', 'drop'):
+            raise InputError(f"{name}: on_error must be 'raise' or 'drop', got {on_error!r}")
+        self.name = name
+        self.on_error = on_error
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[str, ...]:
+        """Class names: as declared, else sorted names found."""
+
+    @abstractmethod
+    def read(self) -> Iterator[ImageRecord]:
+        """Yield the records in file order or sorted."""
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        """Read from the start; :attr:`problems` and :attr:`notes` start empty."""
+        self.problems = []
+        self.notes = []
+        return self.read()
+
+    def problem(self, where: str, what: str) -> None:
+        """Raise or collect one problem.
+
+        Args:
+            where (str): File or image, and the annotation where there is one.
+            what (str): What is wrong and how to mend it.
+
+        Raises:
+            InputError: ``on_error`` is ``raise``.
+        """
+        if self.on_error == 'raise':
+            raise InputError(f"{where}: {what} (on_error='drop' leaves it out)")
+        self.problems.append(Problem(where, what))
+
+    def good_boxes(
+        self, boxes: NDArray[np.float32], image: str, box_ids: tuple[Any, ...]
+    ) -> NDArray[np.bool_]:
+        """Report boxes that are not finite or have no area.
+
+        Args:
+            boxes (NDArray[np.float32]): ``xyxy`` in pixels, shape (N, 4).
+            image (str): The image, for messages.
+            box_ids (tuple[Any, ...]): N annotation ids, for messages.
+
+        Returns:
+            NDArray[np.bool_]: Shape (N,), True where the box is good.
+
+        Raises:
+            InputError: A box is bad and ``on_error`` is ``raise``.
+        """
+        finite: NDArray[np.bool_] = np.all(np.isfinite(boxes), axis=1)
+        with np.errstate(invalid='ignore'):
+            good = finite & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        for index in np.flatnonzero(~good):
+            if finite[index]:
+                width, height = (boxes[index, 2:] - boxes[index, :2]).tolist()
+                what = f'box has width {width:g} and height {height:g}, both must be positive'
+            else:
+                what = f'box {boxes[index].tolist()} is not finite'
+            self.problem(f'{image}, annotation {box_ids[index]}', what)
+        return good

@@ -1,0 +1,303 @@
+"""Pascal VOC: one XML file per image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree import ElementTree
+
+import numpy as np
+
+from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
+from mmdefect.datasets.readers.base import BaseReader, OnError
+from mmdefect.errors import InputError, reject_unknown_keys
+from mmdefect.registry import READERS
+from mmdefect.structures import ImageRecord
+
+__all__ = ['VOCReader']
+
+_KNOWN_KEYS = (
+    'root', 'images', 'annotations', 'list_file', 'one_based', 'difficult', 'images_without_xml',
+    'on_error',
+)  # fmt: skip
+
+
+@READERS.register_module()
+class VOCReader(BaseReader):
+    """Read a folder of Pascal VOC annotations.
+
+    Files are matched by stem: ``annotations/x/a.xml`` belongs to ``images/x/a.*``, or to the
+    only image of that stem, or to the one that ``<filename>`` names. The stem, with folders
+    below ``annotations``, is the image id.
+
+    Args:
+        root (str | Path): Folder of the data set.
+        images (str): Image folder below ``root``. Default ``images``.
+        annotations (str): XML folder below ``root``. Default ``annotations``.
+        list_file (str | None): Text file below ``root`` with one stem per line, the images to
+            read, in that order. Default None: all, sorted.
+        one_based (bool): Corners are 1-based and inclusive, as VOC defines them and NEU-DET
+            uses them: read as ``[xmin - 1, ymin - 1, xmax, ymax]``. False keeps the four values,
+            as LabelImg writes them: 0-based, ``xmax`` and ``ymax`` exclusive. Default True.
+        difficult ('ignore' | 'keep'): Boxes marked difficult neither train nor count, or are
+            like any other. Default ``ignore``.
+        images_without_xml ('raise' | 'good' | 'skip'): An image without an XML file is an error,
+            a good part without boxes, or left out. Default ``raise``.
+        on_error ('raise' | 'drop'): What to do with a bad box or image. Default ``raise``.
+        **unknown: Refused, naming the nearest known key.
+
+    Raises:
+        InputError: An unknown key or value here; on reading, whatever is wrong with the files.
+
+    Example:
+        >>> VOCReader('steel', one_base=True)
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: VOCReader: unknown key 'one_base'; did you mean 'one_based'?
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        images: str = 'images',
+        annotations: str = 'annotations',
+        list_file: str | None = None,
+        one_based: bool = True,
+        difficult: Literal['ignore', 'keep'] = 'ignore',
+        images_without_xml: Literal['raise', 'good', 'skip'] = 'raise',
+        on_error: OnError = 'raise',
+        **unknown: Any,
+    ) -> None:
+        reject_unknown_keys('VOCReader', unknown, _KNOWN_KEYS)
+        root = Path(root)
+        super().__init__(str(root / list_file if list_file else root), on_error)
+        for key, value, known in (
+            ('difficult', difficult, ('ignore', 'keep')),
+            ('images_without_xml', images_without_xml, ('raise', 'good', 'skip')),
+        ):
+            if value not in known:
+                raise InputError(f'VOCReader: {key} must be one of {known}, got {value!r}')
+        self.image_folder = root / images
+        self.xml_folder = root / annotations
+        self.list_file = root / list_file if list_file else None
+        self.one_based = one_based
+        self.difficult = difficult
+        self.images_without_xml = images_without_xml
+        self._classes: tuple[str, ...] | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Sorted names of all boxes; reads all files unless that was done before."""
+        if self._classes is None:
+            for _ in self:
+                pass
+        return self._classes or ()
+
+    def read(self) -> Iterator[ImageRecord]:
+        """Yield the images sorted by stem, or in the order of ``list_file``.
+
+        Raises:
+            InputError: Something is wrong and ``on_error`` is ``raise``.
+        """
+        images = _files_by_stem(self.image_folder, IMAGE_SUFFIXES, 'image')
+        by_name = _by_last_part(images)
+        xml_files = _files_by_stem(self.xml_folder, ('.xml',), 'annotation')
+        found: set[str] = set()
+        below_one = 0
+        for stem in self._stems(images, xml_files):
+            record = self._read_one(stem, xml_files, images, by_name)
+            if record is not None:
+                found.update(record.labels)
+                below_one += int((record.boxes[:, :2] < 0).any(axis=1).sum())
+                yield record
+        self._classes = tuple(sorted(found))
+        if below_one and self.one_based:
+            self.notes.append(
+                f'{self.name}: {below_one} boxes begin at 0 or below, which 1-based corners '
+                'cannot; if LabelImg wrote them, set one_based=False'
+            )
+
+    def _stems(self, images: dict[str, list[Path]], xml_files: dict[str, list[Path]]) -> list[str]:
+        if self.list_file is not None:
+            return _read_list(self.list_file)
+        stems = set(xml_files)
+        # An image may lie elsewhere than its XML file, so compare last parts too.
+        last_parts = {stem.rsplit('/', 1)[-1] for stem in xml_files}
+        without = sorted(
+            stem
+            for stem in images
+            if stem not in xml_files and stem.rsplit('/', 1)[-1] not in last_parts
+        )
+        if without and self.images_without_xml == 'raise':
+            self.problem(
+                f'{self.xml_folder}',
+                f'{len(without)} images have no XML file (first: {images[without[0]][0]}); set '
+                "images_without_xml='good' if they are good parts, or 'skip' to leave them out",
+            )
+        if self.images_without_xml == 'good':
+            stems.update(without)
+        return sorted(stems)
+
+    def _read_one(
+        self,
+        stem: str,
+        xml_files: dict[str, list[Path]],
+        images: dict[str, list[Path]],
+        by_name: dict[str, list[Path]],
+    ) -> ImageRecord | None:
+        if stem not in xml_files and (stem not in images or self.images_without_xml == 'raise'):
+            self.problem(f'{self.list_file}', f'{stem!r} has no XML file in {self.xml_folder}')
+            return None
+        if stem not in xml_files:
+            return self._good_record(stem, images) if self.images_without_xml == 'good' else None
+        xml_file = xml_files[stem][0]
+        try:
+            tree = _parse(xml_file)
+            path = _image_path(stem, xml_file, tree, images, by_name, self.image_folder)
+            width, height = _declared_size(tree) or image_size(path)
+            names, corners, difficult = _objects(xml_file, tree)
+        except InputError as error:
+            where, _, what = str(error).partition(': ')
+            self.problem(where, what)
+            return None
+        if self.one_based:
+            corners[:, :2] -= 1
+        boxes = corners.astype(np.float32)
+        numbers = tuple(range(1, len(names) + 1))
+        good = self.good_boxes(boxes, str(xml_file), numbers)
+        ignored = difficult if self.difficult == 'ignore' else np.zeros_like(difficult)
+        return ImageRecord(
+            path=path,
+            image_id=stem,
+            width=width,
+            height=height,
+            boxes=boxes[good],
+            labels=tuple(name for name, keep in zip(names, good, strict=True) if keep),
+            ignored=ignored[good],
+            box_ids=tuple(number for number, keep in zip(numbers, good, strict=True) if keep),
+        )
+
+    def _good_record(self, stem: str, images: dict[str, list[Path]]) -> ImageRecord | None:
+        try:
+            width, height = image_size(images[stem][0])
+        except InputError as error:
+            where, _, what = str(error).partition(': ')
+            self.problem(where, what)
+            return None
+        empty = np.zeros((0, 4), np.float32)
+        return ImageRecord(images[stem][0], stem, width, height, empty, (), np.zeros(0, bool), ())
+
+
+def _files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[str, list[Path]]:
+    """Files below a folder by their path relative to it, without suffix, in posix form."""
+    if not folder.is_dir():
+        raise InputError(f'{folder}: {kind} folder is missing; check the path')
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob('*')):
+        if path.suffix.lower() in suffixes and not path.name.startswith('.'):
+            stem = path.relative_to(folder).with_suffix('').as_posix()
+            files.setdefault(stem, []).append(path)
+    if not files:
+        raise InputError(f'{folder}: no {kind} files ({", ".join(suffixes)}); check the path')
+    return files
+
+
+def _by_last_part(images: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    by_name: dict[str, list[Path]] = {}
+    for paths in images.values():
+        for path in paths:
+            by_name.setdefault(path.stem, []).append(path)
+            by_name.setdefault(path.name, []).append(path)
+    return by_name
+
+
+def _read_list(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError(f'{path}: list file is missing; check the path')
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f'{path}: list file cannot be read ({error})') from error
+    stems = [line.strip() for line in lines if line.strip()]
+    if not stems:
+        raise InputError(f'{path}: list file is empty; write one file stem per line')
+    seen: set[str] = set()
+    for stem in stems:
+        if stem in seen:
+            raise InputError(f'{path}: duplicate image id {stem!r}; list each image once')
+        seen.add(stem)
+    return stems
+
+
+class _NoDoctype(ElementTree.TreeBuilder):
+    """Refuses a document type, and with it entities that blow up or read other files."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise ElementTree.ParseError('a document type is not accepted')
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    try:
+        parser = ElementTree.XMLParser(target=_NoDoctype())
+        parser.feed(path.read_bytes())
+        tree = parser.close()
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+        raise InputError(f'{path}: not a readable XML file ({error}); export it again') from error
+    if tree.tag != 'annotation':
+        raise InputError(f'{path}: not Pascal VOC: the root is <{tree.tag}>, not <annotation>')
+    return tree
+
+
+def _image_path(
+    stem: str,
+    xml_file: Path,
+    tree: ElementTree.Element,
+    images: dict[str, list[Path]],
+    by_name: dict[str, list[Path]],
+    folder: Path,
+) -> Path:
+    written = (tree.findtext('filename') or '').strip().replace('\\', '/').rsplit('/', 1)[-1]
+    for found in (images.get(stem), by_name.get(stem.rsplit('/', 1)[-1]), by_name.get(written)):
+        if not found:
+            continue
+        if len(found) == 1:
+            return found[0]
+        named = [path for path in found if path.name == written]
+        if len(named) == 1:
+            return named[0]
+        raise InputError(
+            f'{xml_file}: image is ambiguous: {found[0]} or {found[1]}; keep one, or name it '
+            'in <filename>'
+        )
+    raise InputError(f'{xml_file}: image {stem!r} is missing from {folder}; add it or drop the XML')
+
+
+def _declared_size(tree: ElementTree.Element) -> tuple[int, int] | None:
+    """``<size>`` as (w, h); None when it is absent or zero, as some tools write it."""
+    size = [_number(tree.findtext(f'size/{key}')) for key in ('width', 'height')]
+    return (int(size[0]), int(size[1])) if min(size) >= 1 else None
+
+
+def _objects(path: Path, tree: ElementTree.Element) -> tuple[list[str], np.ndarray, np.ndarray]:
+    names, corners, difficult = [], [], []
+    for number, item in enumerate(tree.iterfind('object'), start=1):
+        name = (item.findtext('name') or '').strip()
+        if not name:
+            raise InputError(f'{path}: object {number} has no <name>; name its class')
+        box = item.find('bndbox')
+        if box is None:
+            raise InputError(f'{path}: object {number} ({name}) has no <bndbox>; draw a box')
+        names.append(name)
+        corners.append([_number(box.findtext(key)) for key in ('xmin', 'ymin', 'xmax', 'ymax')])
+        difficult.append((item.findtext('difficult') or '0').strip() == '1')
+    return names, np.array(corners, np.float64).reshape(-1, 4), np.array(difficult, bool)
+
+
+def _number(text: str | None) -> float:
+    """A number; NaN, which the box check reports, where there is none."""
+    try:
+        return float(text or '')
+    except ValueError:
+        return math.nan

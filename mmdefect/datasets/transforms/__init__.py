@@ -1,0 +1,8 @@
+"""Registered steps of data pipelines."""
+
+from __future__ import annotations
+
+from mmdefect.datasets.transforms.load_image import LoadImage
+from mmdefect.datasets.transforms.pack_inputs import PackInputs
+
+__all__ = ['LoadImage', 'PackInputs']

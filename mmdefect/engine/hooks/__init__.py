@@ -1,0 +1,9 @@
+"""Registered hooks."""
+
+from __future__ import annotations
+
+from mmdefect.engine.hooks.checkpoint_match_hook import CheckpointMatchHook
+from mmdefect.engine.hooks.evaluation_record_hook import EvaluationRecordHook
+from mmdefect.engine.hooks.progress_hook import ProgressHook
+
+__all__ = ['CheckpointMatchHook', 'EvaluationRecordHook', 'ProgressHook']

@@ -1,0 +1,178 @@
+"""Says what of a checkpoint fits the model, remaps class heads, refuses another model's file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
+
+from mmdefect.engine.class_head import remap_class_rows
+from mmdefect.errors import InputError
+from mmdefect.registry import HOOKS
+
+__all__ = ['CheckpointMatchHook']
+
+# A checkpoint whose backbone fits less than this belongs to another model.
+_MIN_BACKBONE_SHARE = 0.9
+
+
+@HOOKS.register_module()
+class CheckpointMatchHook(Hook):
+    """Compare a checkpoint with the model before its weights are loaded.
+
+    * Testing and resuming: every weight must be there with its shape, else an error.
+    * Starting a training from a checkpoint: a detector's weights or a bare backbone's
+      (ImageNet) are taken; rows of class heads are mapped by class name; a list of what was
+      loaded, remapped and left fresh is logged; a file whose backbone does not fit is an error.
+
+    Example:
+        >>> CheckpointMatchHook().priority
+        'VERY_HIGH'
+    """
+
+    # Before EMAHook, which copies the checkpoint's weights.
+    priority = 'VERY_HIGH'
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Check and adapt ``checkpoint['state_dict']`` in place.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): The loaded checkpoint, or a bare state dict.
+
+        Raises:
+            InputError: The checkpoint does not fit the model.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        own = model.state_dict()
+        state = _state_dict(checkpoint, str(runner._load_from))
+        starts_training = isinstance(runner._train_loop, BaseLoop) and not runner._resume
+        if not starts_training:
+            _require_exact(own, state, str(runner._load_from))
+            return
+        state = _with_backbone_prefix(own, state)
+        adapted, remapped, fresh = _adapt(
+            own,
+            state,
+            old_classes=_classes(checkpoint),
+            new_classes=_dataset_classes(runner),
+        )
+        _require_backbone(own, adapted, str(runner._load_from))
+        checkpoint['state_dict'] = adapted
+        runner.logger.info(_describe(own, adapted, remapped, fresh))
+
+
+def _state_dict(checkpoint: Any, name: str) -> dict[str, torch.Tensor]:
+    state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else None
+    if not isinstance(state, Mapping):
+        raise InputError(f'{name}: holds no weights; give a checkpoint or a state dict')
+    tensors = {
+        key.removeprefix('module.'): value
+        for key, value in state.items()
+        if isinstance(key, str) and isinstance(value, torch.Tensor)
+    }
+    if not tensors:
+        raise InputError(f'{name}: holds no weights; give a checkpoint or a state dict')
+    return tensors
+
+
+def _require_exact(
+    own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str
+) -> None:
+    # Buffers such as num_batches_tracked are absent from old files and do not matter.
+    needed = [key for key in own if not key.endswith('num_batches_tracked')]
+    wrong = [key for key in needed if key not in state or state[key].shape != own[key].shape]
+    if not wrong:
+        return
+    key = wrong[0]
+    found = tuple(state[key].shape) if key in state else 'nothing'
+    raise InputError(
+        f'{name}: checkpoint of another model, {len(wrong)} of {len(needed)} weights do not fit '
+        f'(first: {key} needs {tuple(own[key].shape)}, file has {found}); '
+        'use the config it was trained with'
+    )
+
+
+def _require_backbone(
+    own: Mapping[str, torch.Tensor], adapted: Mapping[str, torch.Tensor], name: str
+) -> None:
+    needed = [key for key in own if key.startswith('backbone.')] or list(own)
+    needed = [key for key in needed if not key.endswith('num_batches_tracked')]
+    fitting = sum(key in adapted for key in needed)
+    if fitting < _MIN_BACKBONE_SHARE * len(needed):
+        missing = next(key for key in needed if key not in adapted)
+        raise InputError(
+            f'{name}: checkpoint of another model, only {fitting} of {len(needed)} backbone '
+            f'weights fit (first that does not: {missing}); give weights of the same backbone'
+        )
+
+
+def _with_backbone_prefix(
+    own: Mapping[str, torch.Tensor], state: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Prefix the keys of a bare backbone, such as torchvision's ImageNet weights."""
+    if any(key.startswith('backbone.') for key in state):
+        return state
+    return {f'backbone.{key}': value for key, value in state.items()}
+
+
+def _adapt(
+    own: Mapping[str, torch.Tensor],
+    state: Mapping[str, torch.Tensor],
+    old_classes: tuple[str, ...],
+    new_classes: tuple[str, ...],
+) -> tuple[dict[str, torch.Tensor], list[str], list[str]]:
+    adapted: dict[str, torch.Tensor] = {}
+    remapped, fresh = [], []
+    other_classes = bool(old_classes) and old_classes != new_classes
+    for key, target in own.items():
+        source = state.get(key)
+        if source is None:
+            fresh.append(key)
+        elif source.shape == target.shape and not (other_classes and _is_class_layer(key)):
+            adapted[key] = source
+        elif (rows := remap_class_rows(target, source, old_classes, new_classes)) is not None:
+            adapted[key] = rows
+            remapped.append(key)
+        else:
+            fresh.append(key)
+    fresh = [key for key in fresh if not key.endswith('num_batches_tracked')]
+    return adapted, remapped, fresh
+
+
+def _is_class_layer(key: str) -> bool:
+    """``bbox_head.retina_cls.weight``, ``rtm_cls.0.bias``, ``fc_cls``; not ``cls_convs``."""
+    return any(part.endswith('cls') for part in key.split('.'))
+
+
+def _classes(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
+    meta = checkpoint.get('meta') or {}
+    dataset_meta = meta.get('dataset_meta') or {}
+    # MMDetection 2 wrote CLASSES.
+    classes = dataset_meta.get('classes') or dataset_meta.get('CLASSES') or meta.get('CLASSES')
+    return tuple(classes or ())
+
+
+def _dataset_classes(runner: Any) -> tuple[str, ...]:
+    metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', None) or {}
+    return tuple(metainfo.get('classes') or ())
+
+
+def _describe(
+    own: Mapping[str, torch.Tensor],
+    adapted: Mapping[str, torch.Tensor],
+    remapped: list[str],
+    fresh: list[str],
+) -> str:
+    total = Counter(key.split('.')[0] for key in own)
+    taken = Counter(key.split('.')[0] for key in adapted if key not in remapped)
+    parts = ', '.join(f'{part} {taken[part]} of {total[part]}' for part in total)
+    lines = [f'weights loaded: {parts}']
+    lines += [f'  remapped by class name: {key}' for key in remapped]
+    lines += [f'  left fresh: {key}' for key in fresh]
+    return '\n'.join(lines)

@@ -1,0 +1,66 @@
+"""Writes what the metric saw beside the logs, for reports."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+
+from mmdefect.evaluation import DefectMetric
+from mmdefect.fileio import write_json
+from mmdefect.registry import HOOKS
+
+__all__ = ['EvaluationRecordHook']
+
+
+@HOOKS.register_module()
+class EvaluationRecordHook(Hook):
+    """Write ``WORK_DIR/evaluation.json`` after each validation or test epoch.
+
+    The file holds metrics, curves and boxes of the newest evaluation; ``mmdefect report`` reads
+    it. It is replaced in one step, never half-written.
+
+    Example:
+        >>> EvaluationRecordHook().priority
+        'NORMAL'
+    """
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Write the record of a validation epoch.
+
+        Args:
+            runner (Runner): The runner.
+            metrics (dict[str, float] | None): Not used. Default None.
+        """
+        # CheckpointHook saves this epoch's file under this name just before.
+        self._write(runner, runner.val_evaluator, runner.epoch, f'epoch_{runner.epoch}.pth')
+
+    def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Write the record of a test epoch.
+
+        Args:
+            runner (Runner): The runner.
+            metrics (dict[str, float] | None): Not used. Default None.
+        """
+        checkpoint = Path(runner._load_from).name if runner._load_from else None
+        self._write(runner, runner.test_evaluator, None, checkpoint)
+
+    @master_only
+    def _write(
+        self, runner: Any, evaluator: Any, epoch: int | None, checkpoint: str | None
+    ) -> None:
+        for metric in evaluator.metrics:
+            if isinstance(metric, DefectMetric) and metric.evidence is not None:
+                record = {
+                    'format': 'mmdefect-evaluation/1',
+                    'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+                    'epoch': epoch,
+                    'checkpoint': checkpoint,
+                    'config': Path(runner.cfg.filename).name if runner.cfg.filename else None,
+                    **metric.evidence,
+                }
+                write_json(Path(runner.work_dir) / 'evaluation.json', record)
+                return

@@ -1,0 +1,167 @@
+"""Training and testing from a config, with MMDetection's own flags."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmdefect.errors import InputError
+
+__all__ = ['run', 'test', 'train']
+
+
+def run(command: Callable[[Sequence[str] | None], object]) -> None:
+    """Run a command; bad input becomes one line on standard error and exit code 2.
+
+    Args:
+        command (Callable): :func:`train` or :func:`test`.
+    """
+    try:
+        command(None)
+    except InputError as error:
+        print(f'mmdefect: {_one_line(error)}', file=sys.stderr)
+        # Loader workers may be alive; a plain exit would wait for them.
+        sys.exit(2)
+
+
+def train(arguments: Sequence[str] | None = None) -> None:
+    """Train a model from a config.
+
+    Args:
+        arguments (Sequence[str] | None): Command line. Default None, which is ``sys.argv``.
+
+    Raises:
+        InputError: Config, checkpoint, data or work dir cannot be used.
+    """
+    parser = _parser('Train a model from a config.')
+    parser.add_argument('--amp', action='store_true', help='mixed precision, on CPUs too')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size'
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='resume from the newest checkpoint of the work dir, or from the given file',
+    )
+    args = parser.parse_args(arguments)
+    config = _load_config(args)
+    if args.amp:
+        if config.optim_wrapper.get('type', 'OptimWrapper') not in (
+            'OptimWrapper', 'AmpOptimWrapper', 'mmdefect.AmpOptimWrapper'
+        ):
+            raise InputError(
+                f'{args.config}: --amp needs optim_wrapper.type OptimWrapper, '
+                f'got {config.optim_wrapper.type}'
+            )
+        config.optim_wrapper.type = 'mmdefect.AmpOptimWrapper'
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+            raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size')
+        config.auto_scale_lr.enable = True
+    if args.resume == 'auto':
+        config.resume, config.load_from = True, None
+    elif args.resume is not None:
+        config.resume, config.load_from = True, _existing(args.resume)
+    elif config.get('load_from') is not None:
+        config.load_from = _existing(config.load_from)
+    Runner.from_cfg(config).train()
+
+
+def test(arguments: Sequence[str] | None = None) -> None:
+    """Evaluate a checkpoint on the test set of a config.
+
+    Args:
+        arguments (Sequence[str] | None): Command line. Default None, which is ``sys.argv``.
+
+    Raises:
+        InputError: Config, checkpoint, data or work dir cannot be used.
+    """
+    parser = _parser('Evaluate a checkpoint on the test set of a config.')
+    parser.add_argument('checkpoint', help='checkpoint file or URL')
+    parser.add_argument('--out', metavar='FILE.pkl', help='also dump the predictions')
+    parser.add_argument('--show-dir', help='also draw the predictions into this folder')
+    args = parser.parse_args(arguments)
+    config = _load_config(args)
+    config.load_from, config.resume = _existing(args.checkpoint), False
+    if args.show_dir:
+        config.default_hooks.visualization = dict(
+            type='DetVisualizationHook', draw=True, test_out_dir=args.show_dir
+        )
+    runner = Runner.from_cfg(config)
+    if args.out:
+        if not args.out.endswith(('.pkl', '.pickle')):
+            raise InputError(f'--out must end in .pkl or .pickle, got {args.out}')
+        from mmdet.evaluation import DumpDetResults
+
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    runner.test()
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs, checkpoints and evaluation.json')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override keys of the config, for example model.bbox_head.loss_cls.gamma=1.5',
+    )  # fmt: skip
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
+    )
+    # torch.distributed.launch passes it.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser
+
+
+def _load_config(args: argparse.Namespace) -> Config:
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        config = Config.fromfile(args.config)
+    except FileNotFoundError as error:
+        raise InputError(f'{args.config}: {error}; give an existing config file') from None
+    except (SyntaxError, OSError, KeyError, TypeError) as error:
+        raise InputError(f'{args.config}: not a readable config ({error})') from None
+    config.launcher = args.launcher
+    if args.cfg_options:
+        config.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        config.work_dir = args.work_dir
+    elif config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    _make_writable(Path(config.work_dir))
+    return config
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f'.writable-{os.getpid()}'
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f'{folder}: cannot be written ({error.strerror}); give another --work-dir'
+        ) from None
+
+
+def _existing(checkpoint: str) -> str:
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise InputError(f'{checkpoint}: no such checkpoint file')
+    return checkpoint
+
+
+def _one_line(error: InputError) -> str:
+    """The message itself; loader workers wrap it into their traceback."""
+    text = str(error)
+    marker = 'InputError: '
+    if text.startswith('Caught InputError') and marker in text:
+        return text.rsplit(marker, 1)[1].strip()
+    return text

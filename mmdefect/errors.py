@@ -1,0 +1,70 @@
+"""Errors that a user can mend.
+
+Every command turns an :class:`InputError` into one line on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ['InputError', 'nearest_name', 'reject_unknown_keys']
+
+
+class InputError(ValueError):
+    """Input that the user can mend: a file, a key, a class, an image, a checkpoint.
+
+    Args:
+        message (str): One line: what is wrong, where (file, key, class, image), and how to
+            mend it.
+
+    Example:
+        >>> raise InputError('train.json: no key "images"; give a COCO file')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: train.json: no key "images"; give a COCO file
+    """
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """Find the known name that a misspelt one most likely stands for.
+
+    Args:
+        name (str): The name as written.
+        known (Iterable[str]): The names that exist.
+
+    Returns:
+        str | None: The nearest known name; None when none is near.
+
+    Example:
+        >>> nearest_name('gama', ['alpha', 'gamma'])
+        'gamma'
+    """
+    matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def reject_unknown_keys(component: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse keys that a component does not read.
+
+    Args:
+        component (str): Name of the component, as in its config ``type``.
+        given (Iterable[str]): Keys in the config.
+        known (Iterable[str]): Keys that the component reads.
+
+    Raises:
+        InputError: A key is not known; the message names it and the nearest known one.
+
+    Example:
+        >>> reject_unknown_keys('DefectMetric', ['max_det'], ['max_dets', 'classes'])
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: DefectMetric: unknown key 'max_det'; did you mean 'max_dets'?
+    """
+    known = sorted(known)
+    for key in given:
+        if key in known:
+            continue
+        near = nearest_name(key, known)
+        hint = f'did you mean {near!r}?' if near else f'known keys: {", ".join(known)}'
+        raise InputError(f'{component}: unknown key {key!r}; {hint}')

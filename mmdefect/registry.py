@@ -1,0 +1,48 @@
+"""Registries of mmdefect, scope ``mmdefect``, children of MMEngine's root registries.
+
+A config says ``type='mmdefect.DefectDataset'``; MMEngine then imports this module by itself.
+"""
+
+from __future__ import annotations
+
+from mmdefect.compat.stack import require_stack
+
+require_stack()
+
+from mmengine import registry as root  # noqa: E402  after the check, which says what is missing
+
+__all__ = ['DATASETS', 'HOOKS', 'METRICS', 'OPTIM_WRAPPERS', 'READERS', 'TRANSFORMS']
+
+# Annotation formats, each read into the same records: `reader=` of DefectDataset.
+READERS = root.Registry(
+    'mmdefect reader', scope='mmdefect', locations=['mmdefect.datasets.readers']
+)
+# Data sets.
+DATASETS = root.Registry(
+    'dataset',
+    parent=root.DATASETS,
+    scope='mmdefect',
+    locations=['mmdefect.datasets.defect_dataset'],
+)
+# Steps of a data pipeline.
+TRANSFORMS = root.Registry(
+    'transform',
+    parent=root.TRANSFORMS,
+    scope='mmdefect',
+    locations=['mmdefect.datasets.transforms'],
+)
+# Metrics of an evaluator.
+METRICS = root.Registry(
+    'metric', parent=root.METRICS, scope='mmdefect', locations=['mmdefect.evaluation']
+)
+# What happens around the training loop.
+HOOKS = root.Registry(
+    'hook', parent=root.HOOKS, scope='mmdefect', locations=['mmdefect.engine.hooks']
+)
+# Wrappers around optimisers: precision, accumulation, clipping.
+OPTIM_WRAPPERS = root.Registry(
+    'optimizer wrapper',
+    parent=root.OPTIM_WRAPPERS,
+    scope='mmdefect',
+    locations=['mmdefect.engine.optim_wrappers'],
+)

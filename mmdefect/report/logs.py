@@ -1,0 +1,122 @@
+"""Training logs of MMEngine, merged over restarts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ['TrainingLog', 'read_logs']
+
+
+@dataclass
+class TrainingLog:
+    """Curves of one training, restarts joined.
+
+    Attributes:
+        train (dict[str, list[tuple[float, float]]]): Per name (``loss``, ``loss_cls``, ``lr``)
+            the points (iteration, value).
+        val (dict[str, list[tuple[float, float]]]): Per metric the points (epoch or iteration,
+            value).
+        val_unit (str): ``'epoch'`` or ``'iteration'``: what the first number of ``val`` counts.
+        epochs (int | None): Last epoch seen in training lines.
+        runs (int): Number of log files with training lines.
+        notes (list[str]): What was wrong or dropped, in words for the page.
+    """
+
+    train: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    val: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    val_unit: str = 'epoch'
+    epochs: int | None = None
+    runs: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def read_logs(work_dir: Path) -> TrainingLog:
+    """Read and join every ``<timestamp>/vis_data/scalars.json`` of a work directory.
+
+    A later run takes over at its first iteration: what earlier runs logged from there on is
+    dropped. So a resumed run continues the curve, and a run started anew replaces it. A last
+    line that a kill cut short is left out. Evaluations outside training (step 0) are no part of
+    the curve.
+
+    Args:
+        work_dir (Path): Folder with the runs; the names of the run folders sort by time.
+
+    Returns:
+        TrainingLog: The joined curves, empty when there is no log.
+
+    Example:
+        >>> import tempfile
+        >>> run = Path(tempfile.mkdtemp()) / '20260101_000000' / 'vis_data'
+        >>> run.mkdir(parents=True)
+        >>> _ = (run / 'scalars.json').write_text('{"loss": 2.0, "epoch": 1, "step": 10}')
+        >>> read_logs(run.parent.parent).train
+        {'loss': [(10.0, 2.0)]}
+    """
+    log = TrainingLog()
+    train: list[dict[str, Any]] = []
+    val: list[dict[str, Any]] = []
+    for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        lines, broken = _read_lines(path)
+        if broken:
+            log.notes.append(f'{path.parent.parent.name}: {broken} unreadable log line(s) left out')
+        new_train = [line for line in lines if 'loss' in line]
+        new_val = [line for line in lines if 'loss' not in line and line['step'] > 0]
+        if new_train:
+            log.runs += 1
+            first = min(new_train, key=lambda line: line['step'])
+            kept = [line for line in train if line['step'] < first['step']]
+            if len(kept) < len(train):
+                log.notes.append(
+                    f'{path.parent.parent.name} took over at iteration {first["step"]:g}; '
+                    f'{len(train) - len(kept)} older training log line(s) from there on left out'
+                )
+            train = kept
+            # Validation counts epochs when training lines carry them, else iterations.
+            start = first.get('epoch', first['step'])
+            val = [line for line in val if line['step'] < start]
+        train += new_train
+        val += new_val
+    if any('epoch' in line for line in train):
+        log.epochs = int(max(line.get('epoch', 0) for line in train))
+        latest = max((line['step'] for line in val), default=0)
+        log.val_unit = 'epoch' if latest <= log.epochs else 'iteration'
+    elif train:
+        log.val_unit = 'iteration'
+    log.train = _points(train, lambda name: name == 'lr' or name.startswith('loss'))
+    log.val = _points(val, lambda name: '/' in name)
+    return log
+
+
+def _read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    lines: list[dict[str, Any]] = []
+    broken = 0
+    for text in path.read_text(encoding='utf-8', errors='replace').splitlines():
+        if not text.strip():
+            continue
+        try:
+            line = json.loads(text)
+        except ValueError:
+            broken += 1
+            continue
+        step = line.get('step', line.get('iter')) if isinstance(line, dict) else None
+        if not isinstance(step, int | float):
+            broken += 1
+            continue
+        lines.append({**line, 'step': step})
+    return lines, broken
+
+
+def _points(
+    lines: list[dict[str, Any]], wanted: Callable[[str], bool]
+) -> dict[str, list[tuple[float, float]]]:
+    curves: dict[str, dict[float, float]] = {}
+    for line in lines:
+        for name, value in line.items():
+            if wanted(name) and isinstance(value, int | float) and math.isfinite(value):
+                curves.setdefault(name, {})[float(line['step'])] = float(value)
+    return {name: sorted(points.items()) for name, points in sorted(curves.items())}

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmdefect.report.logs import read_logs
+
+
+def write(work_dir: Path, run: str, lines: list[dict], tail: str = '') -> None:
+    folder = work_dir / run / 'vis_data'
+    folder.mkdir(parents=True)
+    text = ''.join(json.dumps(line) + '\n' for line in lines)
+    (folder / 'scalars.json').write_text(text + tail, encoding='utf-8')
+
+
+def train(steps: range, value: float, per_epoch: int = 10) -> list[dict]:
+    return [
+        {'loss': value, 'loss_cls': value / 2, 'lr': 0.1, 'time': 1.0, 'step': step, 'iter': step,
+         'epoch': (step - 1) // per_epoch + 1}
+        for step in steps
+    ]  # fmt: skip
+
+
+def val(epoch: int, ap: float) -> dict:
+    return {'mmdefect/AP50': ap, 'time': 0.1, 'step': epoch}
+
+
+def test_resumed_run_takes_over(tmp_path: Path) -> None:
+    write(
+        tmp_path, '20260101_1', [*train(range(5, 31, 5), 2.0), val(1, 0.1), val(2, 0.2), val(3, 9)]
+    )
+    write(tmp_path, '20260102_1', [*train(range(21, 42, 5), 1.0), val(3, 0.3), val(4, 0.4)])
+    log = read_logs(tmp_path)
+    assert log.train['loss'] == [
+        (5, 2), (10, 2), (15, 2), (20, 2), (21, 1), (26, 1), (31, 1), (36, 1), (41, 1)
+    ]  # fmt: skip
+    assert log.val == {'mmdefect/AP50': [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]}
+    assert (log.val_unit, log.epochs, log.runs) == ('epoch', 5, 2)
+    assert '20260102_1 took over at iteration 21; 2 older' in log.notes[0]
+    assert set(log.train) == {'loss', 'loss_cls', 'lr'}
+
+
+def test_run_from_scratch_replaces(tmp_path: Path) -> None:
+    write(tmp_path, 'a', [*train(range(5, 101, 5), 2.0), val(1, 0.1), val(10, 0.9)])
+    write(tmp_path, 'b', train(range(5, 11, 5), 1.0))
+    log = read_logs(tmp_path)
+    assert log.train['loss'] == [(5, 1), (10, 1)]
+    assert log.val == {}
+
+
+def test_test_run_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, 'a', [*train(range(5, 11, 5), 2.0), val(1, 0.1)])
+    write(tmp_path, 'b', [val(0, 0.7)])
+    log = read_logs(tmp_path)
+    assert log.val == {'mmdefect/AP50': [(1, 0.1)]}
+    assert log.notes == []
+
+
+def test_torn_line_and_nan(tmp_path: Path) -> None:
+    lines = [*train(range(5, 11, 5), 1.0), {'loss': float('nan'), 'step': 15}]
+    write(tmp_path, 'a', lines, '{"loss": 0.5, "st')
+    log = read_logs(tmp_path)
+    assert log.train['loss'] == [(5, 1), (10, 1)]
+    assert log.notes == ['a: 1 unreadable log line(s) left out']
+
+
+def test_iteration_based_training(tmp_path: Path) -> None:
+    lines = [{'loss': 1.0, 'lr': 0.1, 'step': step} for step in range(50, 501, 50)]
+    write(tmp_path, 'a', [*lines, val(250, 0.1), val(500, 0.2)])
+    log = read_logs(tmp_path)
+    assert (log.val_unit, log.epochs) == ('iteration', None)
+    assert log.val['mmdefect/AP50'] == [(250, 0.1), (500, 0.2)]
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    log = read_logs(tmp_path)
+    assert (log.train, log.val, log.notes, log.runs) == ({}, {}, [], 0)

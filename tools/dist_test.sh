@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Several processes on one or more machines, one GPU each:
+#   tools/dist_test.sh CONFIG CHECKPOINT NUM_PROCESSES [FLAGS OF tools/test.py]
+# Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT, PYTHON.
+set -euo pipefail
+if [ $# -lt 3 ]; then
+  echo "usage: tools/dist_test.sh CONFIG CHECKPOINT NUM_PROCESSES [FLAGS OF tools/test.py]" >&2
+  exit 2
+fi
+CONFIG=$1
+CHECKPOINT=$2
+PROCESSES=$3
+shift 3
+exec "${PYTHON:-python}" -m torch.distributed.run \
+  --nnodes="${NNODES:-1}" \
+  --node_rank="${NODE_RANK:-0}" \
+  --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+  --master_port="${PORT:-29500}" \
+  --nproc_per_node="$PROCESSES" \
+  "$(dirname "$0")/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Several processes on one or more machines, one GPU each:
+#   tools/dist_train.sh CONFIG NUM_PROCESSES [FLAGS OF tools/train.py]
+# Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT, PYTHON.
+set -euo pipefail
+if [ $# -lt 2 ]; then
+  echo "usage: tools/dist_train.sh CONFIG NUM_PROCESSES [FLAGS OF tools/train.py]" >&2
+  exit 2
+fi
+CONFIG=$1
+PROCESSES=$2
+shift 2
+exec "${PYTHON:-python}" -m torch.distributed.run \
+  --nnodes="${NNODES:-1}" \
+  --node_rank="${NODE_RANK:-0}" \
+  --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+  --master_port="${PORT:-29500}" \
+  --nproc_per_node="$PROCESSES" \
+  "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"
