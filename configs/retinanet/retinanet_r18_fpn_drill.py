@@ -10,4 +10,11 @@ _base_ = [
 gamma = 2.0  # focal loss: how strongly easy examples are turned down
 alpha = 0.25  # focal loss: weight of positives against negatives
 
-model = dict(bbox_head=dict(num_classes=5, loss_cls=dict(gamma=gamma, alpha=alpha)))
+model = dict(
+    bbox_head=dict(
+        num_classes=5,
+        # The smallest defects are half as large as the smallest anchors upstream.
+        anchor_generator=dict(octave_base_scale=2),
+        loss_cls=dict(gamma=gamma, alpha=alpha),
+    )
+)

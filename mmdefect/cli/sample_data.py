@@ -44,4 +44,4 @@ def sample_data(
             progress.update(task, completed=done, total=total)
 
         summary = write_drill(out, level.value, seed=seed, progress=show)
-    console.print(summary)
+    console.print(str(summary), highlight=False, markup=False)

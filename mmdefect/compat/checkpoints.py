@@ -8,8 +8,10 @@ and the maintained fork answers a refusal by loading again with ``weights_only=F
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+from collections.abc import Iterator
 from types import ModuleType
 from typing import IO, Any
 from urllib.parse import urlparse
@@ -26,7 +28,7 @@ def _safe_globals() -> list[Any]:
     from mmengine.logging.history_buffer import HistoryBuffer
 
     numpy_core = np._core if hasattr(np, '_core') else np.core
-    scalars = (np.bool_, np.int32, np.int64, np.float16, np.float32, np.float64, np.uint8)
+    scalars = [np.dtype(code).type for code in '?bBhHiIlLqQefdFD']
     # mmengine maps HistoryBuffer's statistics by name: pickled as `getattr(HistoryBuffer, name)`.
     return [
         HistoryBuffer,
@@ -52,6 +54,23 @@ def _history_buffer_attribute(owner: Any, name: str) -> Any:
     return getattr(owner, name)
 
 
+@contextlib.contextmanager
+def _only_safe_globals() -> Iterator[None]:
+    """Allow our list, and what the program itself has declared safe, but no free ``getattr``."""
+    from torch import serialization
+
+    # The fork calls us inside a context of its own that allows the unrestricted getattr.
+    outer = serialization.get_safe_globals()
+    serialization.clear_safe_globals()
+    try:
+        serialization.add_safe_globals([entry for entry in outer if entry is not getattr])
+        serialization.add_safe_globals(_safe_globals())
+        yield
+    finally:
+        serialization.clear_safe_globals()
+        serialization.add_safe_globals(outer)
+
+
 def load(file: str | os.PathLike[str] | IO[bytes], map_location: Any = None, **_: Any) -> Any:
     """Load a checkpoint of weights and plain data; refuse everything that could run code.
 
@@ -65,8 +84,8 @@ def load(file: str | os.PathLike[str] | IO[bytes], map_location: Any = None, **_
         Any: The content, for mmengine a dict.
 
     Raises:
-        InputError: The file holds something else than weights and plain data, or is no
-            checkpoint.
+        InputError: The file holds something else than weights and plain data, is no
+            checkpoint, or cannot be read.
         FileNotFoundError: No such file.
 
     Example:
@@ -81,35 +100,39 @@ def load(file: str | os.PathLike[str] | IO[bytes], map_location: Any = None, **_
 
     name = os.fspath(file) if isinstance(file, (str, os.PathLike)) else 'checkpoint'
     try:
-        with torch.serialization.safe_globals(_safe_globals()):
+        with _only_safe_globals():
             checkpoint = torch.load(file, map_location=map_location, weights_only=True)
+    except FileNotFoundError:
+        raise
     except pickle.UnpicklingError as error:
-        reason = _refused_name(str(error))
+        refused = _refused_object(str(error))
+        if refused is None:
+            raise InputError(_unreadable(name, 'damaged, or not written by torch.save')) from None
         raise InputError(
-            f'{name}: refused, the file holds {reason}, which could run code on this machine; '
+            f'{name}: refused, the file holds {refused}, which could run code on this machine; '
             'get the weights from a source you trust as a plain state dict '
-            "(torch.save(model.state_dict(), ...))"
+            '(torch.save(model.state_dict(), ...))'
         ) from None
-    except (EOFError, RuntimeError, KeyError, AttributeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f'{name}: not a readable checkpoint ({first}); it may be cut short, copy it again'
-        ) from None
+    # A damaged file can end anywhere inside the unpickler.
+    except Exception as error:
+        reason = getattr(error, 'strerror', None) or next(iter(str(error).splitlines()), '')
+        raise InputError(_unreadable(name, reason or type(error).__name__)) from None
     drop_code(checkpoint, name)
     return checkpoint
 
 
-def _refused_name(message: str) -> str:
-    """Take the name of the refused object out of torch's long explanation."""
-    for marker in ('GLOBAL ', 'Unsupported global: ', 'Unsupported class '):
+def _unreadable(name: str, reason: str) -> str:
+    return f'{name}: not a readable checkpoint ({reason}); it may be cut short, copy it again'
+
+
+def _refused_object(message: str) -> str | None:
+    """Take the refused object out of torch's long explanation; None when the file is damaged."""
+    if 'GLOBAL ' in message:
+        return repr(message.split('GLOBAL ', 1)[1].split()[0])
+    for marker in ('is not plain data', 'Trying to call reduce', 'Can only', 'TorchScript'):
         if marker in message:
-            words = message.split(marker, 1)[1].split()
-            # "Unsupported global: GLOBAL os.system was not ..."
-            name = words[1] if words[0] == 'GLOBAL' and len(words) > 1 else words[0]
-            return f"'{name.strip('.,`')}'"
-    return 'objects other than weights and plain data'
+            return 'objects other than weights and plain data'
+    return None
 
 
 def load_url(
@@ -134,7 +157,8 @@ def load_url(
         Any: The content, for mmengine a dict.
 
     Raises:
-        InputError: The download fails, or the file is refused by :func:`load`.
+        InputError: The URL names no file, the download fails, or the file is refused by
+            :func:`load`.
 
     Example:
         >>> import tempfile, torch
@@ -150,7 +174,10 @@ def load_url(
 
     cache = Path(model_dir or Path(torch.hub.get_dir()) / 'checkpoints')
     cache.mkdir(parents=True, exist_ok=True)
-    target = cache / (file_name or Path(urlparse(url).path).name)
+    name = file_name or Path(urlparse(url).path).name
+    if not name:
+        raise InputError(f'{url}: names no file; give the address of a checkpoint')
+    target = cache / name
     if not target.exists():
         prefix = torch.hub.HASH_REGEX.search(target.name) if check_hash else None
         try:

@@ -1,12 +1,14 @@
-"""A lazy finder on ``sys.meta_path``: it acts only when one of three modules is imported.
+"""A lazy finder on ``sys.meta_path``: it acts only when one of these modules is imported.
 
-=============================  =====================================================
-import of                      what happens
-=============================  =====================================================
-``mmcv._ext``                  where no compiled one exists, ours takes its place
-``torchvision``                missing op schemas are declared just before it loads
-``mmengine.runner.checkpoint`` its ``torch.load`` becomes the safe one just after
-=============================  =====================================================
+==============================  ====================================================
+import of                       what happens
+==============================  ====================================================
+``mmcv._ext``                   where no compiled one exists, ours takes its place
+``torchvision``                 missing op schemas are declared just before it loads
+``mmengine.runner.checkpoint``  its ``torch.load`` becomes the safe one just after
+``mmdet.apis.det_inferencer``   it learns our image loader just after
+``mmdet.datasets.utils``        it learns our image loader just after
+==============================  ====================================================
 """
 
 from __future__ import annotations
@@ -20,11 +22,16 @@ from types import ModuleType
 
 __all__ = ['CompatFinder', 'install']
 
-_CHECKPOINT_MODULE = 'mmengine.runner.checkpoint'
+# What to do after a module has loaded: module -> module and function of ours.
+_AFTER = {
+    'mmengine.runner.checkpoint': ('mmdefect.compat.checkpoints', 'guard'),
+    'mmdet.apis.det_inferencer': ('mmdefect.compat.upstream_loading', 'teach_inferencer'),
+    'mmdet.datasets.utils': ('mmdefect.compat.upstream_loading', 'teach_datasets'),
+}
 
 
 class CompatFinder(importlib.abc.MetaPathFinder):
-    """Meta path finder for the three imports that a wheel-only install needs mended.
+    """Meta path finder for the imports that a wheel-only install needs mended.
 
     Example:
         >>> CompatFinder().find_spec('json') is None
@@ -37,7 +44,7 @@ class CompatFinder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
-        """Answer for the three names; leave every other import to the ordinary finders.
+        """Answer for the names above; leave every other import to the ordinary finders.
 
         Args:
             fullname (str): Absolute module name.
@@ -53,8 +60,8 @@ class CompatFinder(importlib.abc.MetaPathFinder):
             return importlib.machinery.ModuleSpec(fullname, _StandInLoader())
         if fullname == 'torchvision':
             return _hooked_spec(fullname, path, before=_declare_torchvision_schemas)
-        if fullname == _CHECKPOINT_MODULE:
-            return _hooked_spec(fullname, path, after=_guard_checkpoint_module)
+        if fullname in _AFTER:
+            return _hooked_spec(fullname, path, after=_mend)
         return None
 
 
@@ -92,7 +99,10 @@ class _HookedLoader(importlib.abc.Loader):
             self._after(module)
 
     def __getattr__(self, name: str) -> object:
-        # Tools such as inspect and pkgutil ask the loader for source or data.
+        # Tools such as inspect and pkgutil ask the loader for source or data; copy and pickle
+        # ask before `_loader` exists.
+        if name.startswith('__') or name == '_loader':
+            raise AttributeError(name)
         return getattr(self._loader, name)
 
 
@@ -115,14 +125,13 @@ def _declare_torchvision_schemas() -> None:
     declare_missing_schemas()
 
 
-def _guard_checkpoint_module(module: ModuleType) -> None:
-    from mmdefect.compat.checkpoints import guard
-
-    guard(module)
+def _mend(module: ModuleType) -> None:
+    ours, function = _AFTER[module.__name__]
+    getattr(importlib.import_module(ours), function)(module)
 
 
 def install() -> None:
-    """Put the finder on ``sys.meta_path`` once, and guard what is loaded already.
+    """Put the finder on ``sys.meta_path`` once, and mend what is loaded already.
 
     Example:
         >>> install()
@@ -133,6 +142,6 @@ def install() -> None:
     if not any(isinstance(finder, CompatFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, CompatFinder())
     # MMDetection's own tools import the runner before the config imports mmdefect.
-    loaded = sys.modules.get(_CHECKPOINT_MODULE)
-    if loaded is not None:
-        _guard_checkpoint_module(loaded)
+    for name in _AFTER:
+        if name in sys.modules:
+            _mend(sys.modules[name])

@@ -40,7 +40,9 @@ def library_error() -> str | None:
         return None
     folder = Path(spec.origin).parent
     libraries = sorted(
-        path for suffix in importlib.machinery.EXTENSION_SUFFIXES for path in folder.glob(f'_C*{suffix}')
+        path
+        for suffix in importlib.machinery.EXTENSION_SUFFIXES
+        for path in folder.glob(f'_C*{suffix}')
     )
     if not libraries:
         return f'no compiled library in {folder.name}'

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mmdefect.errors import InputError
 
-__all__ = ['IMAGE_SUFFIXES', 'image_size', 'read_image']
+__all__ = ['IMAGE_SUFFIXES', 'image_size', 'read_image', 'to_model_range']
 
 # Lower case; what the readers look for beside annotations without a usable file name.
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
@@ -79,8 +79,32 @@ def read_image(path: str | Path, bit_depth: int | None = None, channels: int = 3
             pixels = _decode_deep(opened, data) if _is_deep(opened, data) else _decode_8bit(opened)
     except _DECODE_ERRORS as error:
         raise _undecodable(path, error) from error
+    return to_model_range(pixels, bit_depth, channels, str(path))
+
+
+def to_model_range(
+    pixels: NDArray[Any], bit_depth: int | None = None, channels: int = 3, name: str = 'image'
+) -> NDArray[Any]:
+    """Bring decoded pixels into the range and the channels that the models see.
+
+    Args:
+        pixels (NDArray): Upright ``uint8`` or ``uint16`` pixels, shape (h, w) or (h, w, 3) BGR.
+        bit_depth (int | None): Bits in use in ``uint16`` pixels. Default None, which is 16.
+        channels (int): 3 for BGR, 1 for grey. Default 3.
+        name (str): What error messages call the image. Default ``image``.
+
+    Returns:
+        NDArray: ``uint8``, or ``float32`` in 0..255 from ``uint16``; shape (h, w, channels).
+
+    Raises:
+        InputError: A value lies above the stated bit depth.
+
+    Example:
+        >>> to_model_range(np.full((1, 1), 1023, np.uint16), bit_depth=10, channels=1).item()
+        255.0
+    """
     if pixels.dtype == np.uint16:
-        pixels = _scale_to_255(pixels, bit_depth or 16, path)
+        pixels = _scale_to_255(pixels, bit_depth or 16, name)
     return _with_channels(pixels, channels)
 
 
@@ -194,13 +218,13 @@ def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(pixels)
 
 
-def _scale_to_255(pixels: NDArray[Any], bit_depth: int, path: str | Path) -> NDArray[np.float32]:
+def _scale_to_255(pixels: NDArray[Any], bit_depth: int, name: str) -> NDArray[np.float32]:
     limit = 2**bit_depth - 1
     largest = int(pixels.max(initial=0))
     if largest > limit:
         likely = next(depth for depth in _BIT_DEPTHS if largest < 2**depth)
         raise InputError(
-            f'{path}: pixel value {largest} is above the stated bit_depth={bit_depth} '
+            f'{name}: pixel value {largest} is above the stated bit_depth={bit_depth} '
             f'(largest {limit}); set bit_depth={likely}'
         )
     return pixels.astype(np.float32) * np.float32(255 / limit)

@@ -39,9 +39,9 @@ def roi_align(
     He et al., "Mask R-CNN", ICCV 2017; the numbers are those of mmcv's operator within float32
     rounding, except that a maximum over no sample is 0. Geometry and sums are float32 (float64
     features: float64 sums) whatever the type of features and RoIs. Gradients flow into the
-    features only. Beside the output, extra memory is bounded: 200 MiB, or 64 bytes per sample of
-    a single RoI's bins where that is more, and one copy of the features unless they are
-    channels-last.
+    features only. Extra memory is bounded: about 300 MiB plus 4 KiB per RoI (64 bytes per sample
+    of a single RoI where that is more), and a float32 copy of the features (in backward: of the
+    gradients by output and by features) unless they are channels-last float32.
 
     Args:
         features (Tensor): Feature map, shape (B, C, H, W). Fastest in channels-last format.
@@ -68,9 +68,9 @@ def roi_align(
         >>> roi_align(features, rois, output_size=2).flatten().tolist()
         [2.5, 4.5, 10.5, 12.5]
     """
-    height, width = output_size if isinstance(output_size, tuple) else (output_size, output_size)
-    size = (height, width)
-    _check(features, rois, size, spatial_scale, sampling_ratio, pool_mode)
+    sizes = (output_size,) * 2 if isinstance(output_size, int) else tuple(output_size)
+    _check(features, rois, sizes, spatial_scale, sampling_ratio, pool_mode)
+    size = (sizes[0], sizes[1])
     backend = implementation('roi_align', features.device.type)
     if backend == 'mmdefect' or not len(rois) or (backend == 'torchvision' and pool_mode == 'max'):
         return _RoIAlign.apply(

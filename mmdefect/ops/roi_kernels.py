@@ -16,10 +16,11 @@ from torch import Tensor
 
 from mmdefect.ops.roi_sampling import RoiGrids, bilinear
 
-# Terms (pixel, weight) summed at once: 32 MiB forward, about 130 MiB with the sort of backward.
+# Terms (pixel, weight) summed at once: 32 MiB; with the sort of backward, some 250 MiB.
 _TERMS = 1 << 22
-# Sampled values (per channel) whose maximum is taken at once: 64 MiB.
+# Numbers that a maximum is taken over at once, 64 MiB; a sample also needs its four corners.
 _VALUES = 1 << 24
+_PER_SAMPLE = 16
 # Position of "no sample": far outside, so that its gradient is 0.
 _NOWHERE = -2.0
 
@@ -143,19 +144,19 @@ def average(table: Tensor, grids: RoiGrids) -> Tensor:
 def average_gradient(grad_output: Tensor, grids: RoiGrids) -> Tensor:
     """Gradient (B, H, W, C): for each pixel, the weighted sum over the bins it went into."""
     images, channels, height, width = grids.feature_shape
-    channels_last = grad_output.permute(0, 2, 3, 1)
+    gradients = widened(grad_output.permute(0, 2, 3, 1).reshape(-1, channels))
+    per_roi = torch.arange(grids.y.shape[1] * grids.x.shape[1], device=gradients.device)
     total: Tensor | None = None
     for terms in _average_terms(grids):
-        gradients = widened(channels_last[terms.rois].reshape(-1, channels))
         pixels, order = terms.pixels.sort()
         every = torch.arange(images * height * width + 1, device=pixels.device, dtype=pixels.dtype)
         ends = torch.searchsorted(pixels, every).to(pixels.dtype)
-        bins = torch.arange(len(terms.lengths), device=pixels.device, dtype=pixels.dtype)
-        bins = bins.repeat_interleave(terms.lengths)[order]
-        sums = _weighted_sums(gradients, bins, ends, terms.weights[order])
+        bins = (terms.rois[:, None] * len(per_roi) + per_roi).flatten().to(pixels.dtype)
+        rows = bins.repeat_interleave(terms.lengths)[order]
+        sums = _weighted_sums(gradients, rows, ends, terms.weights[order])
         total = sums if total is None else total.add_(sums)
     if total is None:
-        total = widened(grad_output.new_zeros((images * height * width, channels)))
+        total = gradients.new_zeros((images * height * width, channels))
     return total.view(images, height, width, channels)
 
 
@@ -166,7 +167,7 @@ def maximum(table: Tensor, grids: RoiGrids) -> tuple[Tensor, Tensor, Tensor]:
     argmax_y = torch.full(shape, _NOWHERE, device=table.device)
     argmax_x = torch.full(shape, _NOWHERE, device=table.device)
     corners = _Corners(grids, averaging=False)
-    for rois, rows, columns in grids.groups(_VALUES, max(1, shape[3])):
+    for rois, rows, columns in grids.groups(_VALUES, _PER_SAMPLE + shape[3]):
         # The four corners of a sample side by side.
         grouped = (t.permute(0, 1, 2, 4, 6, 3, 5) for t in corners.of(rois, rows, columns))
         pixels, weights = (terms.flatten() for terms in grouped)

@@ -216,6 +216,7 @@ def with_row(*values):
         ({'rois': with_row(-1, 1.0, 1, 2, 2)}, 'rois must be with a batch index in 0..1'),
         ({'rois': with_row(0, 5.0, 1, 2, 2)}, 'rois must be of non-negative size when aligned'),
         ({'output_size': 0}, r'output_size must be positive \(h, w\), got \(0, 0\)'),
+        ({'output_size': (1, 2, 3)}, r'output_size must be positive \(h, w\), got \(1, 2, 3\)'),
         ({'spatial_scale': 0.0}, 'spatial_scale must be positive, got 0.0'),
         ({'spatial_scale': float('nan')}, 'spatial_scale must be positive, got nan'),
         ({'sampling_ratio': -1}, 'sampling_ratio must be >= 0, got -1'),

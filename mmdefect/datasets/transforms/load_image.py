@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmdefect.datasets.images import read_image
+from mmdefect.datasets.images import read_image, to_model_range
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import TRANSFORMS
 
@@ -45,11 +46,12 @@ class LoadImage(BaseTransform):
         self.bit_depth = bit_depth
         self.channels = channels
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+    def transform(self, results: dict[str, Any] | str | np.ndarray) -> dict[str, Any]:
         """Add the image.
 
         Args:
-            results (dict): A sample with ``img_path``.
+            results (dict | str | np.ndarray): A sample with ``img_path``; a path or an upright
+                BGR or grey array, as ``DetInferencer`` passes them, is made into one.
 
         Returns:
             dict: The same sample with ``img``, ``img_shape`` and ``ori_shape``.
@@ -57,7 +59,12 @@ class LoadImage(BaseTransform):
         Raises:
             InputError: The image cannot be read.
         """
-        image = read_image(results['img_path'], self.bit_depth, self.channels)
+        if isinstance(results, np.ndarray):
+            image = to_model_range(results, self.bit_depth, self.channels)
+            results = {'img_path': None}
+        else:
+            results = {'img_path': results} if isinstance(results, str) else results
+            image = read_image(results['img_path'], self.bit_depth, self.channels)
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         results['ori_shape'] = image.shape[:2]

@@ -13,9 +13,9 @@ from mmdefect.registry import TRANSFORMS
 
 __all__ = ['PackInputs']
 
-_META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
+_META_KEYS = ('img_path', 'ori_shape', 'img_shape', 'scale_factor')
 _OPTIONAL_META_KEYS = (
-    'instances', 'flip', 'flip_direction', 'homography_matrix', 'part_id', 'view_id',
+    'img_id', 'instances', 'flip', 'flip_direction', 'homography_matrix', 'part_id', 'view_id',
     'part_homography',
 )  # fmt: skip
 
@@ -31,10 +31,10 @@ class PackInputs(PackDetInputs):
     ``gt_bboxes_labels``, ``gt_ignore_flags``, ``gt_masks``.
 
     Args:
-        meta_keys (Sequence[str]): Keys that every sample has. Default ``img_id, img_path,
+        meta_keys (Sequence[str]): Keys that every sample has. Default ``img_path,
             ori_shape, img_shape, scale_factor``.
-        optional_meta_keys (Sequence[str]): Keys that a sample may have. Default ``instances,
-            flip, flip_direction, homography_matrix, part_id, view_id, part_homography``.
+        optional_meta_keys (Sequence[str]): Keys that a sample may have. Default ``img_id,
+            instances, flip, flip_direction, homography_matrix, part_id, view_id, part_homography``.
         **unknown: Refused, naming the nearest known key.
 
     Raises:

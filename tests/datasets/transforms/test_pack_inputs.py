@@ -30,7 +30,7 @@ def test_meta_keys_and_optional_ones_reach_the_model():
     assert set(packed['data_samples'].metainfo) == {*SAMPLE, 'part_id', 'instances'}
 
 
-@pytest.mark.parametrize('key', sorted(SAMPLE))
+@pytest.mark.parametrize('key', sorted(set(SAMPLE) - {'img_id'}))
 def test_absent_meta_key_raises(key):
     sample = {name: value for name, value in SAMPLE.items() if name != key}
     with pytest.raises(InputError, match=f"meta key '{key}' is absent"):

@@ -1,0 +1,182 @@
+"""Fixtures that several folders share: tiny data, tiny configs, one trained tiny detector."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+CLASSES = ('chip', 'rust')
+_NUMBER = itertools.count()
+
+_CONFIG = """
+_base_ = ['{base}']
+data = '{data}'
+classes = {classes}
+load = [dict(type='mmdefect.LoadImage')]
+boxes = [dict(type='LoadAnnotations', with_bbox=True)]
+resize = [dict(type='Resize', scale=(64, 64), keep_ratio=True)]
+pack = [dict(type='mmdefect.PackInputs')]
+train_dataloader = dict(
+    batch_size=2, num_workers=0, persistent_workers=False,
+    dataset=dict(
+        reader=dict(ann_file=data + '/train.json'), metainfo=dict(classes=classes),
+        pipeline=load + boxes + resize + [dict(type='RandomFlip', prob=0.5)] + pack))
+val_dataloader = dict(
+    batch_size=2, num_workers=0, persistent_workers=False,
+    dataset=dict(
+        reader=dict(ann_file=data + '/val.json'), metainfo=dict(classes=classes),
+        pipeline=load + resize + boxes + pack))
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=1, val_interval=1)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=4),
+    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=True, convert_to_iter_based=True)]
+default_hooks = dict(logger=dict(interval=1))
+"""
+_MODELS = {
+    'retinanet': (
+        'retinanet/retinanet_r18_fpn_drill.py',
+        """
+model = dict(
+    backbone=dict(base_channels=8),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
+    bbox_head=dict(
+        num_classes=len(classes), in_channels=16, feat_channels=16, stacked_convs=1))
+""",
+    ),
+    'rtmdet': (
+        'rtmdet/rtmdet_tiny_drill.py',
+        """
+model = dict(
+    backbone=dict(widen_factor=0.125),
+    neck=dict(in_channels=[32, 64, 128], out_channels=16),
+    bbox_head=dict(
+        num_classes=len(classes), in_channels=16, feat_channels=16, stacked_convs=1))
+""",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A tiny detector after one epoch."""
+
+    config: Path
+    work_dir: Path
+    checkpoint: Path
+    data: Path
+
+
+def _write_coco(folder: Path) -> dict:
+    """Eight 64x64 images, two of them clean, with rectangles; ids start at 0."""
+    generator = np.random.default_rng(0)
+    (folder / 'images').mkdir(parents=True, exist_ok=True)
+    images, annotations = [], []
+    for index in range(8):
+        pixels = generator.integers(90, 120, (64, 64, 3), np.uint8)
+        for category in range(2) if index not in (2, 5) else ():
+            w, h = (int(value) for value in generator.integers(12, 26, 2))
+            x, y = int(generator.integers(0, 64 - w)), int(generator.integers(0, 64 - h))
+            pixels[y : y + h, x : x + w] = ((220, 30, 30), (30, 60, 220))[category]
+            annotations.append(
+                {
+                    'id': len(annotations), 'image_id': index, 'category_id': category,
+                    'bbox': [x, y, w, h],
+                }
+            )  # fmt: skip
+        name = f'images/{index:03d}.png'
+        Image.fromarray(pixels).save(folder / name)
+        images.append({'id': index, 'file_name': name, 'width': 64, 'height': 64})
+    content = {
+        'images': images,
+        'annotations': annotations,
+        'categories': [{'id': index, 'name': name} for index, name in enumerate(CLASSES)],
+    }
+    for split in ('train', 'val'):
+        (folder / f'{split}.json').write_text(json.dumps(content))
+    return content
+
+
+@pytest.fixture(scope='session')
+def write_coco() -> Callable[[Path], dict]:
+    """``write_coco(folder)``: write the tiny data set, return the content of its JSON."""
+    return _write_coco
+
+
+@pytest.fixture(scope='session')
+def tiny_coco(tmp_path_factory) -> Path:
+    """Folder of a tiny COCO data set with train.json and val.json. Do not change its files."""
+    folder = tmp_path_factory.mktemp('tiny_coco')
+    _write_coco(folder)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def make_config(tiny_coco) -> Callable[..., Path]:
+    """``make_config(folder, kind='retinanet', data=..., classes=..., extra='')`` -> config file.
+
+    ``extra`` is Python text appended to the config. Each file has its own name, because
+    MMEngine's loggers are global and named after it.
+    """
+
+    def make(
+        folder: Path,
+        kind: str = 'retinanet',
+        data: Path = tiny_coco,
+        classes: tuple[str, ...] = CLASSES,
+        extra: str = '',
+    ) -> Path:
+        base, model = _MODELS[kind]
+        text = _CONFIG.format(
+            base=(ROOT / 'configs' / base).as_posix(), data=data.as_posix(), classes=classes
+        )
+        path = folder / f'tiny_{kind}_{next(_NUMBER)}.py'
+        path.write_text(f'{text}{model}{extra}\n')
+        return path
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def tiny_config(tmp_path_factory, make_config) -> Path:
+    """A RetinaNet that trains one epoch of four steps on ``tiny_coco``."""
+    return make_config(tmp_path_factory.mktemp('tiny_config'))
+
+
+@pytest.fixture(scope='session')
+def tiny_trained(tmp_path_factory, tiny_config, tiny_coco) -> Trained:
+    """The RetinaNet of ``tiny_config`` after one epoch, trained in this process."""
+    import mmdefect  # noqa: F401
+    from mmdefect.engine.launch import train
+
+    work_dir = tmp_path_factory.mktemp('tiny_trained')
+    train([str(tiny_config), '--work-dir', str(work_dir)])
+    return Trained(tiny_config, work_dir, work_dir / 'epoch_1.pth', tiny_coco)
+
+
+@pytest.fixture(scope='session')
+def run_python() -> Callable[..., subprocess.CompletedProcess]:
+    """``run_python(*arguments, cwd=ROOT, timeout=300)``: a Python process with one thread."""
+
+    def run(*arguments, cwd: Path = ROOT, timeout: float = 300, **environment: str):
+        variables = {
+            **os.environ, 'OMP_NUM_THREADS': '1', 'MPLBACKEND': 'Agg', **environment
+        }  # fmt: skip
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=cwd, env=variables, timeout=timeout, capture_output=True, text=True,
+            encoding='utf-8', errors='replace', check=False,
+        )  # fmt: skip
+
+    return run

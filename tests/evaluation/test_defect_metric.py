@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DATASETS, init_default_scope
+
+import mmdefect.registry  # noqa: F401  registers the scope
+from mmdefect.errors import InputError
+from mmdefect.evaluation import DefectMetric
+from mmdefect.report import write_report
+
+PIPELINE = [
+    {'type': 'mmdefect.LoadImage'},
+    {'type': 'Resize', 'scale': (96, 96), 'keep_ratio': True},
+    {'type': 'LoadAnnotations', 'with_bbox': True},
+    {'type': 'mmdefect.PackInputs'},
+]
+
+
+def predictions(boxes=(), labels=(), scores=()):
+    return {
+        'bboxes': torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+        'labels': torch.tensor(labels, dtype=torch.int64),
+        'scores': torch.tensor(scores, dtype=torch.float32),
+    }
+
+
+def sample(**keys):
+    return {
+        'instances': [{'bbox': [1.0, 2.0, 9.0, 8.0], 'bbox_label': 0, 'ignore_flag': 0}],
+        'img_path': 'a.png',
+        'ori_shape': (20, 30),
+        'pred_instances': predictions([[1, 2, 9, 8]], [0], [0.9]),
+        **keys,
+    }
+
+
+def metric_of(samples, classes=('chip', 'rust'), **arguments):
+    metric = DefectMetric(**arguments)
+    metric.dataset_meta = {'classes': classes}
+    metric.process({}, samples)
+    return metric, metric.evaluate(len(samples))
+
+
+def test_metric_names_and_values():
+    _, metrics = metric_of([sample()])
+    assert list(metrics) == [
+        'mmdefect/AP', 'mmdefect/AP50', 'mmdefect/AP75', 'mmdefect/AR',
+        'mmdefect/AP/chip', 'mmdefect/AP50/chip', 'mmdefect/AP/rust', 'mmdefect/AP50/rust',
+    ]  # fmt: skip
+    assert metrics['mmdefect/AP'] == pytest.approx(1)
+    assert math.isnan(metrics['mmdefect/AP50/rust'])
+
+
+def test_ignored_boxes_are_neither_counted_nor_missed():
+    crowd = {'bbox': [12.0, 2.0, 19.0, 8.0], 'bbox_label': 0, 'ignore_flag': 1}
+    metric, metrics = metric_of([sample(instances=[*sample()['instances'], crowd])])
+    assert metrics['mmdefect/AR'] == pytest.approx(1)
+    assert metric.evidence['per_class'][0]['boxes'] == 1
+    assert [row[5] for row in metric.evidence['images'][0]['ground_truth']] == [0, 1]
+
+
+@pytest.mark.parametrize('key', ['instances', 'img_path', 'ori_shape'])
+def test_missing_meta_key_is_named(key):
+    incomplete = sample()
+    del incomplete[key]
+    with pytest.raises(InputError, match=rf"'{key}' does not reach the metric; .*PackInputs"):
+        DefectMetric().process({}, [incomplete])
+
+
+@pytest.mark.parametrize('name', ['bboxes', 'scores'])
+@pytest.mark.parametrize('value', [math.nan, math.inf])
+def test_detection_that_is_not_finite(name, value):
+    bad = sample()
+    bad['pred_instances'][name].view(-1)[0] = value
+    with pytest.raises(ValueError, match=r'a\.png: a detection is not finite; .*learning rate'):
+        DefectMetric().process({}, [bad])
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'max_det': 5}, "unknown key 'max_det'; did you mean 'max_dets'?"),
+        ({'evidence': 5}, "unknown key 'evidence'; did you mean 'evidence_images'?"),
+        ({'max_dets': 0}, 'max_dets must be at least 1, got 0'),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        DefectMetric(**arguments)
+
+
+def test_classes_are_needed():
+    metric = DefectMetric()
+    metric.process({}, [sample()])
+    with pytest.raises(InputError, match='no class names'):
+        metric.evaluate(1)
+
+
+@pytest.mark.parametrize(
+    'samples',
+    [
+        [sample()],
+        [sample(instances=[])],
+        [sample(pred_instances=predictions())],
+        [sample(instances=[], pred_instances=predictions())],
+        [sample(), sample(img_path='b.png', instances=[])],
+    ],
+    ids=['ordinary', 'empty truth', 'empty predictions', 'nothing', 'with a good image'],
+)
+def test_evidence_is_json_and_makes_a_report(samples, tmp_path):
+    metric, _ = metric_of(samples)
+    record = {'format': 'mmdefect-evaluation/1', **metric.evidence}
+    (tmp_path / 'evaluation.json').write_text(json.dumps(record, allow_nan=False))
+    assert write_report(tmp_path).stat().st_size > 1000
+    assert metric.evidence['images_total'] == len(samples)
+    assert metric.evidence['images_good'] == sum(not item['instances'] for item in samples)
+    assert len(metric.evidence['pr_curves'][0]['precision']) == 101
+
+
+def test_evidence_leaves_out_weak_detections_and_surplus_images():
+    weak = predictions([[1, 2, 9, 8], [0, 0, 5, 5]], [0, 1], [0.9, 0.01])
+    metric, _ = metric_of([sample(pred_instances=weak)] * 3, evidence_images=2)
+    images = metric.evidence['images']
+    assert [len(image['detections']) for image in images] == [1, 1]
+    assert metric.evidence['images_total'] == 3
+
+
+@pytest.mark.parametrize('classes', [('chip', 'rust'), ('rust', 'chip')])
+def test_ids_from_zero_through_dataset_and_metric_score_one(tiny_coco, classes):
+    """Category, annotation and image ids begin at 0, classes in either order."""
+    init_default_scope('mmdet')
+    reader = {'type': 'mmdefect.COCOReader', 'ann_file': str(tiny_coco / 'val.json')}
+    dataset = DATASETS.build(
+        {
+            'type': 'mmdefect.DefectDataset', 'reader': reader, 'pipeline': PIPELINE,
+            'metainfo': {'classes': classes}, 'test_mode': True,
+        }
+    )  # fmt: skip
+    metric = DefectMetric()
+    metric.dataset_meta = dataset.metainfo
+    for index in range(len(dataset)):
+        packed = dataset[index]['data_samples']
+        truth = packed.gt_instances
+        # Boxes of the 96 pixel input, scaled back as a detector's head does.
+        boxes = truth.bboxes / torch.tensor(packed.scale_factor).repeat(2)
+        scores = np.linspace(0.9, 0.5, len(truth))
+        found = predictions(boxes.tolist(), truth.labels.tolist(), scores.tolist())
+        metric.process({}, [{**packed.to_dict(), 'pred_instances': found}])
+    metrics = metric.evaluate(len(dataset))
+    assert metrics['mmdefect/AP'] == pytest.approx(1, abs=1e-6)
+    assert metrics['mmdefect/AP/chip'] == pytest.approx(1, abs=1e-6)
+    assert (metric.evidence['images_total'], metric.evidence['images_good']) == (8, 2)
+    assert [entry['boxes'] for entry in metric.evidence['per_class']] == [6, 6]
