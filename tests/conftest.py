@@ -108,6 +108,24 @@ def _write_coco(folder: Path) -> dict:
     return content
 
 
+@pytest.fixture(autouse=True)
+def _own_globals():
+    """Forget MMEngine's global loggers, scopes and visualisers after each test.
+
+    They are found by name and second, and would write into the folder of an earlier test.
+    """
+    yield
+    if 'mmengine.utils.manager' not in sys.modules:
+        return
+    from mmengine.utils import ManagerMixin
+
+    kinds = [ManagerMixin]
+    while kinds:
+        kind = kinds.pop()
+        kinds.extend(kind.__subclasses__())
+        getattr(kind, '_instance_dict', {}).clear()
+
+
 @pytest.fixture(scope='session')
 def write_coco() -> Callable[[Path], dict]:
     """``write_coco(folder)``: write the tiny data set, return the content of its JSON."""

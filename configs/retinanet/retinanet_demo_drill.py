@@ -10,7 +10,7 @@ _base_ = [
 gamma = 2.0  # focal loss: how strongly easy examples are turned down
 alpha = 0.25  # focal loss: weight of positives against negatives
 lr = 1e-3  # peak learning rate, for batches of 8 images
-max_epochs = 20  # passes over the training set
+max_epochs = 12  # passes over the training set
 
 # ---- sometimes --------------------------------------------------------------------------------
 base_channels = 32  # of the backbone; a ResNet-18 has 64
@@ -31,4 +31,4 @@ model = dict(
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=lr))
-train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(max_epochs=max_epochs, val_interval=3)

@@ -12,7 +12,7 @@ gamma = 2.0  # focal loss: how strongly easy examples are turned down
 alpha = 0.25  # focal loss: weight of positives against negatives
 # A path, a URL or torchvision://NAME; without a network:
 #   --cfg-options load_from=weights.pth
-load_from = 'https://download.openmmlab.com/mmdetection/v2.0/retinanet/retinanet_r50_fpn_1x_coco/retinanet_r50_fpn_1x_coco_20200130-c2398f9e.pth'  # COCO detector
+load_from = 'https://download.openmmlab.com/mmdetection/v2.0/retinanet/retinanet_r50_fpn_1x_coco/retinanet_r50_fpn_1x_coco_20200130-c2398f9e.pth'  # COCO detector  # noqa: E501
 
 # ---- rarely -----------------------------------------------------------------------------------
 # Pretrained statistics are kept and the first stage is frozen, as the weights expect it.

@@ -108,9 +108,7 @@ def _run(command: str, arguments: list[str]) -> None:
     from mmdefect.errors import InputError
 
     code = (
-        'import sys, mmdefect\n'
-        f'from mmdefect.engine.launch import run, {command}\n'
-        f'run({command})'
+        f'import sys, mmdefect\nfrom mmdefect.engine.launch import run, {command}\nrun({command})'
     )
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code, *arguments], check=False)
     if done.returncode:

@@ -43,9 +43,8 @@ def _print(found: dict[str, Any]) -> None:
     if cpu:
         features = [key for key in ('avx512', 'avx512_bf16', 'amx_bf16') if cpu[key]]
         pays = 'bf16 pays (--amp)' if cpu['bf16_pays'] else 'bf16 does not pay, stay in float32'
-        console.print(
-            f'CPU: {cpu["name"]}, {cpu["threads"]} threads, {", ".join(features) or "plain"}; {pays}'
-        )
+        name = f'CPU: {cpu["name"]}, {cpu["threads"]} threads, {", ".join(features) or "plain"}'
+        console.print(f'{name}; {pays}')
     gpus = ', '.join(f'{gpu["name"]} ({gpu["memory_gib"]} GiB)' for gpu in found['gpu'])
     console.print(f'GPU: {gpus or "none"}')
     for line in found['information']:

@@ -17,30 +17,23 @@ from typing import IO, Any
 from urllib.parse import urlparse
 
 from mmdefect.compat.embedded_config import drop_code
+from mmdefect.compat.plain_numpy import numpy_globals
 from mmdefect.errors import InputError
 
 __all__ = ['guard', 'load', 'load_url']
 
+_NO_REASON = 'damaged, or not written by torch.save'
+
 
 def _safe_globals() -> list[Any]:
     """Types beyond tensors that mmengine writes into checkpoints, all of them plain data."""
-    import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
 
-    numpy_core = np._core if hasattr(np, '_core') else np.core
-    scalars = [np.dtype(code).type for code in '?bBhHiIlLqQefdFD']
-    # mmengine maps HistoryBuffer's statistics by name: pickled as `getattr(HistoryBuffer, name)`.
     return [
         HistoryBuffer,
+        # HistoryBuffer keeps its statistics by name, pickled as `getattr(HistoryBuffer, name)`.
         (_history_buffer_attribute, 'builtins.getattr'),
-        np.ndarray,
-        np.dtype,
-        numpy_core.multiarray._reconstruct,
-        (numpy_core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
-        numpy_core.multiarray.scalar,
-        (numpy_core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
-        *{type(np.dtype(scalar)) for scalar in scalars},
-        *scalars,
+        *numpy_globals(),
         slice,
     ]
 
@@ -56,16 +49,15 @@ def _history_buffer_attribute(owner: Any, name: str) -> Any:
 
 @contextlib.contextmanager
 def _only_safe_globals() -> Iterator[None]:
-    """Allow our list, and what the program itself has declared safe, but no free ``getattr``."""
+    """Allow our list and nothing else."""
     from torch import serialization
 
     # The fork calls us inside a context of its own that allows the unrestricted getattr.
     outer = serialization.get_safe_globals()
     serialization.clear_safe_globals()
     try:
-        serialization.add_safe_globals([entry for entry in outer if entry is not getattr])
-        serialization.add_safe_globals(_safe_globals())
-        yield
+        with serialization.safe_globals(_safe_globals()):
+            yield
     finally:
         serialization.clear_safe_globals()
         serialization.add_safe_globals(outer)
@@ -77,8 +69,8 @@ def load(file: str | os.PathLike[str] | IO[bytes], map_location: Any = None, **_
     Args:
         file (str | PathLike | IO[bytes]): Checkpoint file or an open binary stream.
         map_location (Any): As in :func:`torch.load`. Default None.
-        **_: Other arguments of :func:`torch.load`, ``weights_only`` among them; they cannot
-            weaken the check.
+        **_: Other arguments of :func:`torch.load`, ``weights_only`` among them. Neither they nor
+            what the process has added to ``torch.serialization`` weaken the check.
 
     Returns:
         Any: The content, for mmengine a dict.
@@ -107,7 +99,7 @@ def load(file: str | os.PathLike[str] | IO[bytes], map_location: Any = None, **_
     except pickle.UnpicklingError as error:
         refused = _refused_object(str(error))
         if refused is None:
-            raise InputError(_unreadable(name, 'damaged, or not written by torch.save')) from None
+            raise InputError(_unreadable(name, _NO_REASON)) from None
         raise InputError(
             f'{name}: refused, the file holds {refused}, which could run code on this machine; '
             'get the weights from a source you trust as a plain state dict '
@@ -115,8 +107,10 @@ def load(file: str | os.PathLike[str] | IO[bytes], map_location: Any = None, **_
         ) from None
     # A damaged file can end anywhere inside the unpickler.
     except Exception as error:
-        reason = getattr(error, 'strerror', None) or next(iter(str(error).splitlines()), '')
-        raise InputError(_unreadable(name, reason or type(error).__name__)) from None
+        reason = getattr(error, 'strerror', None)
+        if isinstance(error, RuntimeError):
+            reason = str(error).splitlines()[0].split('. ')[0]
+        raise InputError(_unreadable(name, reason or _NO_REASON)) from None
     drop_code(checkpoint, name)
     return checkpoint
 

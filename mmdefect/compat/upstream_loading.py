@@ -1,5 +1,7 @@
-"""MMDetection's inferencer and analysis scripts know only mmcv's image loader; here they learn
-ours, which decodes strictly and reads 16-bit images."""
+"""MMDetection's inferencer and analysis scripts learn our image loader.
+
+They know only mmcv's; ours decodes strictly and reads 16-bit images.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def teach_datasets(module: ModuleType) -> None:
         module (ModuleType): ``mmdet.datasets.utils``.
 
     Example:
-        >>> import mmdet.datasets.utils as module
+        >>> import contextlib, io
+        >>> with contextlib.redirect_stdout(io.StringIO()):
+        ...     import mmdet.datasets.utils as module
         >>> teach_datasets(module)
         >>> steps = [dict(type='mmdefect.LoadImage'), dict(type='mmdet.LoadAnnotations'),
         ...          dict(type='mmdet.Resize', scale=(8, 8))]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
+from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.errors import InputError
 
 __all__ = ['run', 'test', 'train']
@@ -55,7 +57,9 @@ def train(arguments: Sequence[str] | None = None) -> None:
     config = _load_config(args)
     if args.amp:
         if config.optim_wrapper.get('type', 'OptimWrapper') not in (
-            'OptimWrapper', 'AmpOptimWrapper', 'mmdefect.AmpOptimWrapper'
+            'OptimWrapper',
+            'AmpOptimWrapper',
+            'mmdefect.AmpOptimWrapper',
         ):
             raise InputError(
                 f'{args.config}: --amp needs optim_wrapper.type OptimWrapper, '
@@ -66,13 +70,17 @@ def train(arguments: Sequence[str] | None = None) -> None:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size')
         config.auto_scale_lr.enable = True
-    if args.resume == 'auto':
-        config.resume, config.load_from = True, None
-    elif args.resume is not None:
-        config.resume, config.load_from = True, _existing(args.resume)
-    elif config.get('load_from') is not None:
+    # Without a checkpoint in the work dir, --resume starts as the config says.
+    resume_from = args.resume
+    if resume_from == 'auto':
+        resume_from = find_latest_checkpoint(config.work_dir)
+    if resume_from is not None:
+        config.resume, config.load_from = True, resume_from
+    if config.get('load_from') is not None:
         config.load_from = _existing(config.load_from)
-    Runner.from_cfg(config).train()
+    runner = _build_runner(config)
+    with _closing_bars(runner):
+        runner.train()
 
 
 def test(arguments: Sequence[str] | None = None) -> None:
@@ -91,18 +99,19 @@ def test(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     config = _load_config(args)
     config.load_from, config.resume = _existing(args.checkpoint), False
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        raise InputError(f'--out must end in .pkl or .pickle, got {args.out}')
     if args.show_dir:
         config.default_hooks.visualization = dict(
             type='DetVisualizationHook', draw=True, test_out_dir=args.show_dir
         )
-    runner = Runner.from_cfg(config)
+    runner = _build_runner(config)
     if args.out:
-        if not args.out.endswith(('.pkl', '.pickle')):
-            raise InputError(f'--out must end in .pkl or .pickle, got {args.out}')
         from mmdet.evaluation import DumpDetResults
 
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    with _closing_bars(runner):
+        runner.test()
 
 
 def _parser(description: str) -> argparse.ArgumentParser:
@@ -113,9 +122,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
         help='override keys of the config, for example model.bbox_head.loss_cls.gamma=1.5',
     )  # fmt: skip
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
-    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torch.distributed.launch passes it.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser
@@ -127,8 +134,13 @@ def _load_config(args: argparse.Namespace) -> Config:
         config = Config.fromfile(args.config)
     except FileNotFoundError as error:
         raise InputError(f'{args.config}: {error}; give an existing config file') from None
-    except (SyntaxError, OSError, KeyError, TypeError) as error:
-        raise InputError(f'{args.config}: not a readable config ({error})') from None
+    # A config is executed, so it can raise anything.
+    except Exception as error:
+        raise InputError(
+            f'{args.config}: not a readable config ({type(error).__name__}: {error}); correct it'
+        ) from None
+    if 'model' not in config:
+        raise InputError(f"{args.config}: no key 'model'; give the config of a detector")
     config.launcher = args.launcher
     if args.cfg_options:
         config.merge_from_dict(args.cfg_options)
@@ -136,8 +148,24 @@ def _load_config(args: argparse.Namespace) -> Config:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-    _make_writable(Path(config.work_dir))
     return config
+
+
+def _build_runner(config: Config) -> Runner:
+    """The last step before the run, so that wrong arguments leave no folder behind."""
+    _make_writable(Path(config.work_dir))
+    return Runner.from_cfg(config)
+
+
+@contextmanager
+def _closing_bars(runner: Runner) -> Iterator[None]:
+    """Whatever ends the run, give the terminal back before anything else is printed."""
+    try:
+        yield
+    finally:
+        for hook in runner.hooks:
+            if isinstance(hook, ProgressHook):
+                hook.close()
 
 
 def _make_writable(folder: Path) -> None:
@@ -163,5 +191,5 @@ def _one_line(error: InputError) -> str:
     text = str(error)
     marker = 'InputError: '
     if text.startswith('Caught InputError') and marker in text:
-        return text.rsplit(marker, 1)[1].strip()
-    return text
+        text = text.rsplit(marker, 1)[1]
+    return ' '.join(text.split())

@@ -206,9 +206,7 @@ def _format_table(classes: list[str], scores: DetectionScores, boxes: np.ndarray
     for name, count, *values in rows:
         table.add_row(name, str(count), *(f'{value:.3f}' for value in values))
     table.add_section()
-    table.add_row(
-        'all', str(boxes.sum()), *(f'{value:.3f}' for value in scores.summary().values())
-    )
+    table.add_row('all', str(boxes.sum()), *(f'{value:.3f}' for value in scores.summary().values()))
     for column in table.columns[1:]:
         column.justify = 'right'
     console = Console(width=100, no_color=True, force_terminal=False)

@@ -147,10 +147,10 @@ def test_ids_from_zero_through_dataset_and_metric_score_one(tiny_coco, classes):
     for index in range(len(dataset)):
         packed = dataset[index]['data_samples']
         truth = packed.gt_instances
-        # Boxes of the 96 pixel input, scaled back as a detector's head does.
-        boxes = truth.bboxes / torch.tensor(packed.scale_factor).repeat(2)
+        # Annotations are loaded after resizing, so these boxes are in the image's own frame.
+        boxes = truth.bboxes.tensor.tolist()
         scores = np.linspace(0.9, 0.5, len(truth))
-        found = predictions(boxes.tolist(), truth.labels.tolist(), scores.tolist())
+        found = predictions(boxes, truth.labels.tolist(), scores.tolist())
         metric.process({}, [{**packed.to_dict(), 'pred_instances': found}])
     metrics = metric.evaluate(len(dataset))
     assert metrics['mmdefect/AP'] == pytest.approx(1, abs=1e-6)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, find_latest_checkpoint
 
 from mmdefect.engine.class_head import remap_class_rows
 from mmdefect.errors import InputError
@@ -50,10 +50,12 @@ class CheckpointMatchHook(Hook):
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         own = model.state_dict()
-        state = _state_dict(checkpoint, str(runner._load_from))
+        # MMDetection's own tools leave the search for the newest checkpoint to the runner.
+        name = str(runner._load_from or find_latest_checkpoint(runner.work_dir))
+        state = _state_dict(checkpoint, name)
         starts_training = isinstance(runner._train_loop, BaseLoop) and not runner._resume
         if not starts_training:
-            _require_exact(own, state, str(runner._load_from))
+            _require_exact(own, state, name)
             return
         state = _with_backbone_prefix(own, state)
         adapted, remapped, fresh = _adapt(
@@ -62,7 +64,7 @@ class CheckpointMatchHook(Hook):
             old_classes=_classes(checkpoint),
             new_classes=_dataset_classes(runner),
         )
-        _require_backbone(own, adapted, str(runner._load_from))
+        _require_backbone(own, adapted, name)
         checkpoint['state_dict'] = adapted
         runner.logger.info(_describe(own, adapted, remapped, fresh))
 
@@ -136,7 +138,10 @@ def _adapt(
             fresh.append(key)
         elif source.shape == target.shape and not (other_classes and _is_class_layer(key)):
             adapted[key] = source
-        elif (rows := remap_class_rows(target, source, old_classes, new_classes)) is not None:
+        elif (
+            _is_class_layer(key)
+            and (rows := remap_class_rows(target, source, old_classes, new_classes)) is not None
+        ):
             adapted[key] = rows
             remapped.append(key)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 from typing import Any
@@ -75,7 +76,7 @@ class ProgressHook(Hook):
         Args:
             runner (Runner): The runner.
         """
-        self._stop()
+        self.close()
 
     def before_val_epoch(self, runner: Any) -> None:
         """Start the validation bar.
@@ -152,11 +153,16 @@ class ProgressHook(Hook):
                 TimeRemainingColumn(),
                 TextColumn('{task.fields[text]}'),
                 console=console,
+                # An error message belongs on standard error also while a bar is shown.
+                redirect_stderr=False,
             )
             self._progress.start()
+            # The cursor is hidden now; it must come back however the process ends.
+            atexit.register(self.close)
             self._redirect_logs(console)
         self._tasks[name] = [
-            self._progress.add_task(name, total=total, completed=done, rate='', text=''), 0
+            self._progress.add_task(name, total=total, completed=done, rate='', text=''),
+            0,
         ]
 
     def _advance(self, name: str, data_batch: Any, text: str = '') -> None:
@@ -175,11 +181,13 @@ class ProgressHook(Hook):
             return
         self._progress.remove_task(self._tasks.pop(name)[0])
         if not self._tasks:
-            self._stop()
+            self.close()
 
-    def _stop(self) -> None:
+    def close(self) -> None:
+        """Remove the bars and give the terminal back; also after a run that failed."""
         if self._progress is None:
             return
+        atexit.unregister(self.close)
         self._progress.stop()
         for handler, stream in self._streams:
             handler.setStream(stream)

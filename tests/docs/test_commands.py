@@ -1,0 +1,62 @@
+"""Every command of README and docs runs, trainings and benchmarks with a short budget."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+BLOCK = re.compile(r'^```bash\n(.*?)^```', re.MULTILINE | re.DOTALL)
+TINY = (
+    'train_cfg.max_epochs=1 train_cfg.val_interval=1 '
+    'train_dataloader.dataset.indices=16 val_dataloader.dataset.indices=8'
+)
+
+
+def commands(page):
+    blocks = BLOCK.findall(page.read_text(encoding='utf-8'))
+    lines = [line for block in blocks for line in block.replace('\\\n', ' ').splitlines()]
+    return [line for line in lines if line.strip() and not line.startswith('make ')]
+
+
+def shortened(line):
+    if 'tools/train.py' in line and '--help' not in line:
+        return f'{line} {TINY}' if '--cfg-options' in line else f'{line} --cfg-options {TINY}'
+    if 'tools/test.py' in line:
+        return f'{line} --cfg-options test_dataloader.dataset.indices=8'
+    if 'benchmarks/neu_det.py' in line:
+        return f'{line} --epochs 1 --images 16 --rounds 1'
+    if 'benchmarks/train_step.py' in line:
+        return f'{line} --rounds 1 --steps 1'
+    return line
+
+
+def needs_real_data(line):
+    return 'MMDEFECT_DATA' in line or 'neu' in line
+
+
+def test_pages_have_commands():
+    assert sum(bool(commands(page)) for page in PAGES) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_page(page, tmp_path):
+    lines = [line for line in commands(page) if not line.startswith('source ')]
+    if 'MMDEFECT_DATA' not in os.environ:
+        lines = [line for line in lines if not needs_real_data(line)]
+    if not lines:
+        pytest.skip('all commands of this page need MMDEFECT_DATA')
+    for name in ('configs', 'tools', 'benchmarks', 'docs'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    script = '\n'.join(['set -eux', *map(shortened, lines)])
+    environment = dict(os.environ, OMP_NUM_THREADS='1')
+    environment['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{environment["PATH"]}'
+    done = subprocess.run(
+        ['bash', '-c', script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
