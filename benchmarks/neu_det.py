@@ -20,6 +20,7 @@ from machine import describe_machine
 from train_step import measure_training_step
 
 import mmdefect  # noqa: F401  lets a wheel-only OpenMMLab install run
+from mmdefect.report.logs import training_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = {
@@ -83,20 +84,8 @@ def _train(config: Path, work_dir: Path, args: argparse.Namespace) -> dict[str, 
         'epochs': epochs,
         'image_size': list(settings.image_size),
         'seed': args.seed,
-        'minutes': round(_logged_seconds(work_dir) / 60, 1),
+        'minutes': round(training_seconds(work_dir) / 60, 1),
     }
-
-
-def _logged_seconds(work_dir: Path) -> float:
-    """Training time from the logs: mean seconds per iteration times iterations, all runs."""
-    seconds, last_step = 0.0, 0
-    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in log.read_text(encoding='utf-8').splitlines():
-            entry = json.loads(line)
-            if 'loss' in entry and 'time' in entry and entry['step'] > last_step:
-                seconds += entry['time'] * (entry['step'] - last_step)
-                last_step = entry['step']
-    return seconds
 
 
 def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:

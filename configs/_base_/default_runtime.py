@@ -7,7 +7,7 @@ save_best = 'mmdefect/AP50'  # metric that chooses best_*.pth
 
 # ---- sometimes --------------------------------------------------------------------------------
 max_keep_ckpts = 2  # newest checkpoints kept, besides the best
-launcher_backend = 'nccl'  # of distributed training: nccl on GPUs, gloo on CPUs
+launcher_backend = 'nccl'  # of distributed training on GPUs
 
 # ---- rarely -----------------------------------------------------------------------------------
 default_scope = 'mmdet'
@@ -29,6 +29,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='mmdefect.CheckpointMatchHook'),
+    dict(type='mmdefect.ClassCountHook'),
     dict(type='mmdefect.EvaluationRecordHook'),
     dict(type='mmdefect.ProgressHook'),
 ]

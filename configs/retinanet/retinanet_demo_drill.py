@@ -11,6 +11,7 @@ gamma = 2.0  # focal loss: how strongly easy examples are turned down
 alpha = 0.25  # focal loss: weight of positives against negatives
 lr = 1e-3  # peak learning rate, for batches of 8 images
 max_epochs = 12  # passes over the training set
+val_interval = 3  # epochs between two validations
 
 # ---- sometimes --------------------------------------------------------------------------------
 base_channels = 32  # of the backbone; a ResNet-18 has 64
@@ -22,7 +23,7 @@ model = dict(
     backbone=dict(base_channels=base_channels),
     neck=dict(in_channels=[32, 64, 128, 256], out_channels=channels),
     bbox_head=dict(
-        num_classes=5,
+        num_classes=len(_base_.classes),
         in_channels=channels,
         feat_channels=channels,
         stacked_convs=2,
@@ -31,4 +32,4 @@ model = dict(
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=lr))
-train_cfg = dict(max_epochs=max_epochs, val_interval=3)
+train_cfg = dict(max_epochs=max_epochs, val_interval=val_interval)

@@ -19,5 +19,10 @@ load_from = 'torchvision://resnet18'  # ImageNet backbone
 model = dict(
     backbone=dict(frozen_stages=1, norm_eval=True),
     neck=dict(norm_cfg=None),
-    bbox_head=dict(num_classes=5, loss_cls=dict(gamma=gamma, alpha=alpha)),
+    bbox_head=dict(
+        num_classes=len(_base_.classes),
+        # The smallest defects are half as large as the smallest anchors upstream.
+        anchor_generator=dict(octave_base_scale=2),
+        loss_cls=dict(gamma=gamma, alpha=alpha),
+    ),
 )

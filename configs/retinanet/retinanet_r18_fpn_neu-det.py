@@ -10,4 +10,10 @@ _base_ = [
 gamma = 2.0  # focal loss: how strongly easy examples are turned down
 alpha = 0.25  # focal loss: weight of positives against negatives
 
-model = dict(bbox_head=dict(num_classes=6, loss_cls=dict(gamma=gamma, alpha=alpha)))
+# ---- rarely -----------------------------------------------------------------------------------
+model = dict(
+    bbox_head=dict(
+        num_classes=len(_base_.classes),
+        loss_cls=dict(gamma=gamma, alpha=alpha),
+    )
+)

@@ -19,5 +19,8 @@ load_from = 'https://download.openmmlab.com/mmdetection/v2.0/retinanet/retinanet
 model = dict(
     backbone=dict(frozen_stages=1, norm_eval=True),
     neck=dict(norm_cfg=None),
-    bbox_head=dict(num_classes=6, loss_cls=dict(gamma=gamma, alpha=alpha)),
+    bbox_head=dict(
+        num_classes=len(_base_.classes),
+        loss_cls=dict(gamma=gamma, alpha=alpha),
+    ),
 )

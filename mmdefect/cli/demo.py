@@ -54,8 +54,6 @@ def demo(
     best = max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
     test = [str(config), str(best), '--work-dir', str(work_dir)]
     _stage('3/4 evaluation on held-out images', seconds, 'test', lambda: _run('test', test))
-    report = _stage('4/4 report', seconds, 'report', lambda: _write_report(work_dir))
-
     evaluation = json.loads((work_dir / 'evaluation.json').read_text(encoding='utf-8'))
     summary = {
         'metrics': evaluation['metrics'],
@@ -68,9 +66,13 @@ def demo(
         'platform': platform.platform(),
         'gate': {'AP50': _AP50_GATE},
     }
+    # Once for the report, which shows it, and once with the report's own seconds.
     write_json(work_dir / 'summary.json', summary, indent=2)
+    report = _stage('4/4 report', seconds, 'report', lambda: _write_report(work_dir))
+    write_json(work_dir / 'summary.json', summary, indent=2)
+
     ap50 = evaluation['metrics']['AP50']
-    passed = ap50 is not None and ap50 >= _AP50_GATE
+    passed = ap50 >= _AP50_GATE
     print(
         f'\nbox AP50 {ap50:.3f} on {evaluation["images_total"]} held-out images '
         f'(wanted: {_AP50_GATE:.2f}) in {sum(seconds.values()):.0f} s: '
@@ -107,9 +109,7 @@ def _run(command: str, arguments: list[str]) -> None:
     """In a process of its own, as a user's training would run."""
     from mmdefect.errors import InputError
 
-    code = (
-        f'import sys, mmdefect\nfrom mmdefect.engine.launch import run, {command}\nrun({command})'
-    )
+    code = f'import mmdefect\nfrom mmdefect.engine.launch import run, {command}\nrun({command})'
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code, *arguments], check=False)
     if done.returncode:
         raise InputError(f'{command} stopped with exit code {done.returncode}; see the lines above')

@@ -48,8 +48,8 @@ def _print(found: dict[str, Any]) -> None:
     gpus = ', '.join(f'{gpu["name"]} ({gpu["memory_gib"]} GiB)' for gpu in found['gpu'])
     console.print(f'GPU: {gpus or "none"}')
     for line in found['information']:
-        console.print(f'[cyan]information[/] {escape(line)}', soft_wrap=True, highlight=False)
+        console.print(f'[cyan]information:[/] {escape(line)}', soft_wrap=True, highlight=False)
     for line in found['problems']:
-        console.print(f'[red]problem[/] {escape(line)}', soft_wrap=True, highlight=False)
+        console.print(f'[red]problem:[/] {escape(line)}', soft_wrap=True, highlight=False)
     if not found['problems']:
         console.print('[green]healthy[/]')

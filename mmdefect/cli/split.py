@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +53,7 @@ def split(
             )
     content = relocate_images(content, source, out_dir)
     splits = split_coco(content, shares, group, group_pattern, seed, str(source))
+    _check_targets(out_dir / f'{name}.json' for name in splits)
     for name, part in splits.items():
         write_json(out_dir / f'{name}.json', part)
     _print_table(splits, out_dir)
@@ -69,6 +73,27 @@ def _parse_ratios(text: str) -> dict[str, float]:
             raise InputError(f'--ratios: split {name!r} stands twice')
         shares[name] = value
     return shares
+
+
+def _check_targets(paths: Iterable[Path]) -> None:
+    """Refuse what would stop a later file once the first one is written."""
+    for path in paths:
+        reason = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(prefix=f'.{path.name}.', dir=path.parent):
+                pass
+            if path.is_dir():
+                reason = 'is a folder'
+            elif path.exists() and not os.access(path, os.W_OK):
+                reason = 'is read-only'
+        except OSError as error:
+            reason = error.strerror or str(error)
+        if reason is not None:
+            raise InputError(
+                f'{path}: cannot be written ({reason}), so no split is; choose another OUT_DIR '
+                'or split name'
+            )
 
 
 def _print_table(splits: dict[str, dict[str, Any]], out_dir: Path) -> None:

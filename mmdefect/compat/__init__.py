@@ -5,6 +5,8 @@
 * :mod:`~mmdefect.compat.torchvision_schemas` lets ``import torchvision`` succeed when its
   compiled library does not fit the installed torch.
 * :mod:`~mmdefect.compat.checkpoints` loads checkpoints without executing what is inside.
+* :mod:`~mmdefect.compat.plain_numpy` and :mod:`~mmdefect.compat.embedded_config` are its rules
+  for arrays and for config texts.
 * :mod:`~mmdefect.compat.upstream_loading` teaches upstream's inferencer and scripts our loader.
 * :mod:`~mmdefect.compat.stack` says which OpenMMLab stack is installed.
 * ``python -m mmdefect.compat SCRIPT.py ARGS`` runs an upstream script with all of this in place.

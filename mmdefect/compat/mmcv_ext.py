@@ -38,6 +38,11 @@ MMCV_WITH_OPS=1 pip install --no-binary :all: --no-deps onedl-mmcv, or mmcv for 
             'build mmcv with its ops (a C++ compiler, then: MMCV_WITH_OPS=1 pip install '
             '--no-binary :all: --no-deps onedl-mmcv, or mmcv for the original stack)'
         )
+        self.name = name
+
+    def __reduce__(self) -> tuple[type[MissingOpError], tuple[str]]:
+        # Loader workers send it to the main process.
+        return type(self), (self.name,)
 
 
 def nms(boxes: Any, scores: Any, iou_threshold: float, offset: int) -> Any:

@@ -10,6 +10,8 @@ import warnings
 from dataclasses import dataclass
 from importlib import metadata
 
+from packaging.version import Version
+
 __all__ = ['STACKS', 'Requirement', 'Stack', 'installed_stack', 'require_stack']
 
 
@@ -83,17 +85,6 @@ def _version(names: tuple[str, ...]) -> str | None:
     return None
 
 
-def _key(version: str) -> tuple[int, ...]:
-    """Release numbers of a version; suffixes such as ``rc1`` or ``+cpu`` do not matter here."""
-    numbers = []
-    for part in version.split('+')[0].split('.'):
-        digits = ''.join(character for character in part if character.isdigit())
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)
-
-
 def installed_stack() -> tuple[str | None, dict[str, str | None], list[str], list[str]]:
     """Look at the installed distributions.
 
@@ -128,9 +119,9 @@ def installed_stack() -> tuple[str | None, dict[str, str | None], list[str], lis
         cure = f"pip install 'mmdefect[{stack.name}]'"
         if version is None:
             errors.append(f'{need.names[0]} is not installed; {cure}')
-        elif _key(version) < _key(need.minimum):
+        elif Version(version) < Version(need.minimum):
             errors.append(f'{need.names[0]} {version} is older than {need.minimum}; {cure}')
-        elif _key(version) > _key(need.tested):
+        elif Version(version) > Version(need.tested):
             notes.append(f'{need.names[0]} {version} is newer than the tested {need.tested}')
     return stack.name, versions, errors, notes
 

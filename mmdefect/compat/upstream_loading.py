@@ -37,7 +37,8 @@ def teach_inferencer(module: ModuleType) -> None:
         pipeline = cfg.test_dataloader.dataset.pipeline
         if any(step['type'] == _OURS for step in pipeline):
             # There is no ground truth to load.
-            return Compose([step for step in pipeline if step['type'] != 'LoadAnnotations'])
+            kept = [step for step in pipeline if not step['type'].endswith('LoadAnnotations')]
+            return Compose(kept)
         return upstream(self, cfg)
 
     _init_pipeline.__wrapped__ = upstream  # type: ignore[attr-defined]

@@ -105,10 +105,9 @@ def stratify(
 ) -> NDArray[np.int64]:
     """Deal groups out to splits, rarest class first.
 
-    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011, algorithm 1),
-    with groups of several images, with split sizes that are kept exactly where the sizes of the
-    groups allow it, and with several rounds in random order, of which the one nearest to the
-    wanted boxes (chi-square) is kept.
+    Iterative stratification with groups of several images, with split sizes that are kept exactly
+    where the sizes of the groups allow it, and with several rounds in random order, of which the
+    one nearest to the wanted boxes (chi-square) is kept.
 
     Args:
         counts (NDArray[np.int64]): Boxes per group and class, shape (G, C).
@@ -117,7 +116,11 @@ def stratify(
         generator (np.random.Generator): Order of the groups and ties.
 
     Returns:
-        NDArray[np.int64]: Split of each group, shape (G,).
+        NDArray[np.int64]: Split of each group, 0 to S - 1, shape (G,).
+
+    Source:
+        Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-label Data", ECML PKDD
+        2011, algorithm 1.
 
     Example:
         >>> counts = np.array([[1, 0]] * 4 + [[0, 1]] * 4)

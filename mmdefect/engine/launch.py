@@ -8,10 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from mmdefect.engine.config_options import apply_options
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.errors import InputError
 
@@ -28,7 +31,6 @@ def run(command: Callable[[Sequence[str] | None], object]) -> None:
         command(None)
     except InputError as error:
         print(f'mmdefect: {_one_line(error)}', file=sys.stderr)
-        # Loader workers may be alive; a plain exit would wait for them.
         sys.exit(2)
 
 
@@ -130,20 +132,21 @@ def _parser(description: str) -> argparse.ArgumentParser:
 
 def _load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not Path(args.config).is_file():
+        raise InputError(f'{args.config}: no such file; give an existing config file')
     try:
         config = Config.fromfile(args.config)
-    except FileNotFoundError as error:
-        raise InputError(f'{args.config}: {error}; give an existing config file') from None
     # A config is executed, so it can raise anything.
     except Exception as error:
         raise InputError(
             f'{args.config}: not a readable config ({type(error).__name__}: {error}); correct it'
         ) from None
-    if 'model' not in config:
-        raise InputError(f"{args.config}: no key 'model'; give the config of a detector")
+    for key in ('model', 'optim_wrapper'):
+        if key not in config:
+            raise InputError(f'{args.config}: no key {key!r}; give the config of a detector')
     config.launcher = args.launcher
     if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+        apply_options(config, args.cfg_options)
     if args.work_dir is not None:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
@@ -181,6 +184,8 @@ def _make_writable(folder: Path) -> None:
 
 
 def _existing(checkpoint: str) -> str:
+    if checkpoint.startswith('file://'):
+        checkpoint = url2pathname(urlparse(checkpoint).path)
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise InputError(f'{checkpoint}: no such checkpoint file')
     return checkpoint

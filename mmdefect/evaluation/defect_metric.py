@@ -15,11 +15,9 @@ from rich.table import Table
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.evaluation.coco_scores import DetectionScores, ImageResult, score_detections
 from mmdefect.registry import METRICS
+from mmdefect.structures import EVALUATION_MIN_SCORE
 
 __all__ = ['DefectMetric']
-
-# Detections below this score are left out of the evidence, never out of the metrics.
-_EVIDENCE_SCORE = 0.05
 
 
 @METRICS.register_module()
@@ -40,6 +38,9 @@ class DefectMetric(BaseMetric):
 
     Raises:
         InputError: An unknown key, or ``max_dets`` below 1.
+
+    Source:
+        T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014.
 
     Example:
         >>> DefectMetric(max_det=300)
@@ -122,6 +123,8 @@ class DefectMetric(BaseMetric):
         return {
             'classes': classes,
             'max_dets': self.max_dets,
+            # Of the boxes listed below; the metrics count all detections.
+            'min_score': EVALUATION_MIN_SCORE,
             'metrics': {name: _json_number(value) for name, value in scores.summary().items()},
             'per_class': [
                 {
@@ -181,7 +184,7 @@ def _image_result(sample: dict) -> ImageResult:
 
 def _image_evidence(image: ImageResult) -> dict[str, Any]:
     truth = np.column_stack([image.gt_boxes, image.gt_labels, image.gt_ignored])
-    shown = image.scores >= _EVIDENCE_SCORE
+    shown = image.scores >= EVALUATION_MIN_SCORE
     found = np.column_stack([image.boxes, image.labels, image.scores])[shown]
     return {
         'path': image.path,

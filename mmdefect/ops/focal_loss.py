@@ -27,11 +27,10 @@ def sigmoid_focal_loss(
 ) -> Tensor:
     """Focal loss of independent sigmoids (one per class).
 
-    Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 5: with p the
-    sigmoid of a logit, ``-alpha (1 - p)^gamma log p`` for the target class and
-    ``-(1 - alpha) p^gamma log(1 - p)`` for the others. Computed from log-sigmoids, so it stays
-    exact for large logits (mmcv's compiled version clamps there). half and bfloat16 logits are
-    computed in float32.
+    With p the sigmoid of a logit, the loss is ``-alpha (1 - p)^gamma log p`` for the target class
+    and ``-(1 - alpha) p^gamma log(1 - p)`` for the others. Computed from log-sigmoids, so it
+    stays exact for large logits (mmcv's compiled version clamps there). half and bfloat16 logits
+    are computed in float32.
 
     Args:
         logits (Tensor): Scores before the sigmoid, shape (N, C).
@@ -49,6 +48,9 @@ def sigmoid_focal_loss(
 
     Raises:
         ValueError: Wrong shapes or types, a target outside 0..C, an argument out of range.
+
+    Source:
+        Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 5.
 
     Example:
         >>> logits = torch.tensor([[2.0, -1.0], [0.0, 0.0]])

@@ -49,6 +49,10 @@ def nms(
     Raises:
         ValueError: Wrong shapes, boxes or scores that are not finite, arguments out of range.
 
+    Source:
+        Girshick et al., "Rich Feature Hierarchies for Accurate Object Detection and Semantic
+        Segmentation", CVPR 2014, section 2.2 (greedy, by IoU); the blocks are ours.
+
     Example:
         >>> boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
         >>> nms(boxes, torch.tensor([0.8, 0.9, 0.5]), iou_threshold=0.5).tolist()
@@ -87,6 +91,9 @@ def batched_nms(
     Raises:
         ValueError: As in :func:`nms`; labels of another shape or not integers.
 
+    Source:
+        As for :func:`nms`, each class by itself.
+
     Example:
         >>> boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [1, 1, 10, 10]])
         >>> scores, labels = torch.tensor([0.8, 0.9, 0.7]), torch.tensor([0, 0, 1])
@@ -112,9 +119,7 @@ def batched_nms(
     return keep[:max_num] if max_num > 0 else keep
 
 
-def _check(
-    boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int, max_num: int
-) -> None:
+def _check(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int, max_num: int) -> None:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f'boxes must be of shape (N, 4), got {tuple(boxes.shape)}')
     if scores.shape != boxes.shape[:1]:

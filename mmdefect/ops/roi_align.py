@@ -36,8 +36,8 @@ def roi_align(
 ) -> Tensor:
     """Pool a fixed grid of bins out of each region of interest.
 
-    He et al., "Mask R-CNN", ICCV 2017; the numbers are those of mmcv's operator within float32
-    rounding, except that a maximum over no sample is 0. Geometry and sums are float32 (float64
+    The numbers are those of mmcv's operator within float32 rounding, except that a maximum over
+    no sample is 0. Geometry and sums are float32 (float64
     features: float64 sums) whatever the type of features and RoIs. Gradients flow into the
     features only. Extra memory is bounded: about 300 MiB plus 4 KiB per RoI (64 bytes per sample
     of a single RoI where that is more), and a float32 copy of the features (in backward: of the
@@ -61,6 +61,9 @@ def roi_align(
     Raises:
         ValueError: Wrong shapes, arguments out of range; a RoI that is not finite, of negative
             size (when aligned), or whose batch index is out of range.
+
+    Source:
+        He et al., "Mask R-CNN", ICCV 2017, section 3.
 
     Example:
         >>> features = torch.arange(16.0).view(1, 1, 4, 4)

@@ -25,8 +25,7 @@ def soft_nms(
 ) -> tuple[Tensor, Tensor]:
     """Lower the scores of boxes that overlap better ones instead of dropping them.
 
-    Bodla et al., "Soft-NMS: Improving Object Detection With One Line of Code", ICCV 2017. The
-    best box is taken, the others' scores are multiplied by a weight that falls with their IoU
+    The best box is taken, the others' scores are multiplied by a weight that falls with their IoU
     with it, boxes below ``min_score`` are dropped, and so on. As in mmcv, the very first box is
     kept whatever its score. Equal scores are taken in the order of a working list that starts in
     input order; taking a box swaps it with the list's front, and a dropped one's place is filled
@@ -49,6 +48,9 @@ def soft_nms(
 
     Raises:
         ValueError: Wrong shapes, boxes or scores that are not finite, arguments out of range.
+
+    Source:
+        Bodla et al., "Soft-NMS: Improving Object Detection With One Line of Code", ICCV 2017.
 
     Example:
         >>> boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 8], [20, 20, 30, 30]])

@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from mmdefect.errors import InputError
+from mmdefect.structures import EVALUATION_FORMAT, EVALUATION_MIN_SCORE
 
 __all__ = ['ClassResult', 'Evaluation', 'EvaluatedImage', 'PRCurve', 'load_evaluation']
 
-FORMAT = 'mmdefect-evaluation/1'
 _CURE = 'tools/test.py CONFIG CHECKPOINT --work-dir {} writes it'
 
 # x1, y1, x2, y2 in pixels, class index, 1 when the box is left out of the count.
@@ -25,7 +25,25 @@ class _Part(BaseModel):
 
 
 class ClassResult(_Part):
-    """Results of one class; a value is None where it is not defined."""
+    """Results of one class; a value is None where it is not defined.
+
+    Args:
+        name (str): Class name.
+        AP (float | None): Average precision over IoU 0.50 to 0.95, 0 to 1. Default None.
+        AP50 (float | None): The same at IoU 0.5. Default None.
+        AP75 (float | None): The same at IoU 0.75. Default None.
+        AR (float | None): Average recall over IoU 0.50 to 0.95, 0 to 1. Default None.
+        boxes (int): Ground-truth boxes that count.
+        images (int): Images with such a box.
+
+    Raises:
+        ValidationError: A key is missing or of another type, or a number is not finite (a
+            ``ValueError`` of pydantic).
+
+    Example:
+        >>> ClassResult(name='scratch', AP50=0.5, boxes=3, images=2).AP50
+        0.5
+    """
 
     name: str
     AP: FiniteFloat | None = None
@@ -37,7 +55,23 @@ class ClassResult(_Part):
 
 
 class PRCurve(_Part):
-    """Precision over recall of one class at IoU 0.5."""
+    """Precision over recall of one class at IoU 0.5.
+
+    Args:
+        name (str): Class name.
+        recall (list[float]): P recalls, ascending, 0 to 1.
+        precision (list[float | None]): P precisions, 0 to 1; None where not defined.
+        score (list[float | None]): P scores from which detections count to reach the recall;
+            None where it is not reached.
+
+    Raises:
+        ValidationError: The lists differ in length, or a key is missing or of another type (a
+            ``ValueError`` of pydantic).
+
+    Example:
+        >>> PRCurve(name='scratch', recall=[0, 1], precision=[1, 0.5], score=[0.9, 0.2]).recall
+        [0.0, 1.0]
+    """
 
     name: str
     recall: list[FiniteFloat]
@@ -53,7 +87,25 @@ class PRCurve(_Part):
 
 
 class EvaluatedImage(_Part):
-    """Ground truth and detections of one image, boxes xyxy in pixels."""
+    """Ground truth and detections of one image.
+
+    Args:
+        path (str): Image file, as the dataset named it.
+        width (int): Pixels, upright, above 0.
+        height (int): Pixels, upright, above 0.
+        ground_truth (list[tuple]): Boxes ``(x1, y1, x2, y2, class index, ignored)`` in pixels;
+            ``ignored`` is 1 for a box that does not count, else 0.
+        detections (list[tuple]): Boxes ``(x1, y1, x2, y2, class index, score)`` in pixels.
+
+    Raises:
+        ValidationError: A key is missing or of another type, or a number is not finite (a
+            ``ValueError`` of pydantic).
+
+    Example:
+        >>> EvaluatedImage(path='a.png', width=9, height=9, ground_truth=[(0, 0, 4, 4, 0, 0)],
+        ...     detections=[]).ground_truth
+        [(0.0, 0.0, 4.0, 4.0, 0, 0)]
+    """
 
     path: str
     width: int = Field(gt=0)
@@ -63,7 +115,34 @@ class EvaluatedImage(_Part):
 
 
 class Evaluation(_Part):
-    """What one evaluation found: metrics, curves, and boxes image by image."""
+    """What one evaluation found: metrics, curves, and boxes image by image.
+
+    Args:
+        created (str | None): Time, ISO 8601. Default None.
+        epoch (int | None): Epochs trained; None outside training. Default None.
+        checkpoint (str | None): File name of the weights. Default None.
+        config (str | None): File name of the config. Default None.
+        classes (list[str]): Class names by index.
+        max_dets (int): Best-scored detections that the metrics count per image and class.
+        min_score (float): Lowest score of the detections in ``images``, 0 to 1; below it nothing
+            can be counted. Default ``EVALUATION_MIN_SCORE``.
+        metrics (dict[str, float | None]): ``AP``, ``AP50``, ``AP75`` and ``AR`` over all
+            classes, 0 to 1; None where not defined.
+        per_class (list[ClassResult]): Results per class.
+        images_total (int): Images evaluated.
+        images_good (int): Images of these without ground truth.
+        pr_curves (list[PRCurve]): One curve per class.
+        images (list[EvaluatedImage]): Boxes; may stop short of ``images_total``.
+
+    Raises:
+        ValidationError: A key is missing or of another type, or a class index has no name (a
+            ``ValueError`` of pydantic).
+
+    Example:
+        >>> Evaluation(classes=['scratch'], max_dets=100, metrics={'AP50': None}, per_class=[],
+        ...     images_total=0, images_good=0, pr_curves=[], images=[]).min_score
+        0.01
+    """
 
     created: str | None = None
     epoch: int | None = None
@@ -71,6 +150,7 @@ class Evaluation(_Part):
     config: str | None = None
     classes: list[str]
     max_dets: int
+    min_score: float = Field(default=EVALUATION_MIN_SCORE, ge=0, le=1)
     metrics: dict[str, FiniteFloat | None]
     per_class: list[ClassResult]
     images_total: int
@@ -125,9 +205,9 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
     except ValueError as error:
         raise InputError(f'{path}: is not whole JSON ({error}); {cure} anew') from error
     found = raw.get('format') if isinstance(raw, dict) else None
-    if found != FORMAT:
+    if found != EVALUATION_FORMAT:
         raise InputError(
-            f'{path}: format must be {FORMAT!r}, got {found!r}; with this version of mmdefect '
+            f'{path}: format must be {EVALUATION_FORMAT!r}, got {found!r}; with this version of mmdefect '
             f'{cure} anew'
         )
     try:

@@ -12,12 +12,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mmdefect.datasets.images import read_image
+from mmdefect.errors import InputError
 from mmdefect.report.evaluation import EvaluatedImage
 from mmdefect.report.matching import SCORE_DECIMALS, UNMATCHED
+from mmdefect.structures import EVALUATION_MIN_SCORE
 
 __all__ = ['Choice', 'choose_images', 'gallery_entry', 'load_picture']
 
-MIN_SCORE = 0.01
 _LONG_SIDE = 480
 _JPEG_QUALITY = 80
 
@@ -26,12 +28,16 @@ _JPEG_QUALITY = 80
 class Choice:
     """One image of the gallery.
 
-    Attributes:
-        index (int): Position in the evaluated images.
+    Args:
+        index (int): Position in the evaluated images, from 0.
         kind (str): ``'errors'``, ``'found'`` (all boxes found, no false alarm) or ``'good'``
             (no ground truth).
         missed (int): Boxes not found.
         false (int): False alarms.
+
+    Example:
+        >>> Choice(0, 'errors', missed=1, false=2).kind
+        'errors'
     """
 
     index: int
@@ -101,18 +107,22 @@ def _interleave(first: list[Choice], second: list[Choice]) -> list[Choice]:
 
 
 def gallery_entry(
-    image: EvaluatedImage, match: npt.NDArray[np.int64], choice: Choice
+    image: EvaluatedImage,
+    match: npt.NDArray[np.int64],
+    choice: Choice,
+    min_score: float = EVALUATION_MIN_SCORE,
 ) -> dict[str, Any]:
     """Describe one image for the page: picture, boxes, and what matched what.
 
     Args:
         image (EvaluatedImage): The image.
-        match (np.ndarray): What ``match_image`` gave for it.
+        match (np.ndarray): What ``match_image`` gave for it, int64, shape (detections,).
         choice (Choice): Its place in the gallery.
+        min_score (float): Detections below are left out, 0 to 1. Default
+            ``EVALUATION_MIN_SCORE``.
 
     Returns:
         dict[str, Any]: JSON-ready; ``picture`` is a data URI or None, then ``problem`` says why.
-        Detections below score 0.01 are left out.
 
     Example:
         >>> image = EvaluatedImage(path='none/a.png', width=9, height=9, ground_truth=[],
@@ -139,13 +149,13 @@ def gallery_entry(
             for row, hit in sorted(
                 zip(image.detections, match.tolist(), strict=True), key=lambda pair: pair[0][5]
             )
-            if round(row[5], SCORE_DECIMALS) >= MIN_SCORE
+            if round(row[5], SCORE_DECIMALS) >= min_score
         ],
     }
 
 
 def load_picture(path: Path, size: tuple[int, int]) -> tuple[str | None, str | None]:
-    """Read an image upright and shrink it to a small JPEG.
+    """Read an image as the dataset does and shrink it to a small JPEG.
 
     Grey values above 8 bits are scaled by the smallest of 10, 12, 14 and 16 bits that holds the
     brightest pixel: good enough to look at, never to compute with.
@@ -165,34 +175,26 @@ def load_picture(path: Path, size: tuple[int, int]) -> tuple[str | None, str | N
     if not path.is_file():
         return None, 'image file not found'
     try:
-        data = np.fromfile(path, dtype=np.uint8)
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if len(data) else None
-    except (OSError, cv2.error):
-        pixels = None
-    if pixels is None:
-        return None, 'image file cannot be read'
+        pixels = read_image(path)
+    except InputError as error:
+        return None, str(error).removeprefix(f'{path}: ')
     height, width = pixels.shape[:2]
     if (width, height) != size:
         return None, (
             f'image file is now {width} x {height} pixels, evaluated were {size[0]} x {size[1]}'
         )
+    if pixels.dtype != np.uint8:
+        pixels = _to_8_bits(pixels)
     scale = _LONG_SIDE / max(width, height)
     if scale < 1:
         smaller = (max(1, round(width * scale)), max(1, round(height * scale)))
         pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
-    if pixels.dtype != np.uint8:
-        pixels = _to_8_bits(pixels)
-    done, code = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    if not done:
-        return None, 'image file cannot be shown'
+    code = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return 'data:image/jpeg;base64,' + base64.b64encode(code.tobytes()).decode('ascii'), None
 
 
-def _to_8_bits(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    values = np.nan_to_num(pixels.astype(np.float64))
-    if np.issubdtype(pixels.dtype, np.floating) and values.max(initial=0) <= 1:
-        top = 1
-    else:
-        tops = (255, 1023, 4095, 16383, 65535)
-        top = next((top for top in tops if values.max(initial=0) <= top), tops[-1])
-    return np.rint(np.clip(values / top, 0, 1) * 255).astype(np.uint8)
+def _to_8_bits(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """From the 0..255 of 16 bits to that of the fewest bits that hold the brightest pixel."""
+    brightest = round(float(pixels.max(initial=0)) * 65535 / 255)
+    limit = next(2**bits - 1 for bits in (10, 12, 14, 16) if brightest < 2**bits)
+    return np.rint(pixels * np.float32(65535 / limit)).astype(np.uint8)

@@ -9,22 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ['TrainingLog', 'read_logs']
+__all__ = ['TrainingLog', 'read_logs', 'training_seconds']
 
 
 @dataclass
 class TrainingLog:
     """Curves of one training, restarts joined.
 
-    Attributes:
+    Args:
         train (dict[str, list[tuple[float, float]]]): Per name (``loss``, ``loss_cls``, ``lr``)
-            the points (iteration, value).
+            the points (iteration, value), ascending. Default empty.
         val (dict[str, list[tuple[float, float]]]): Per metric the points (epoch or iteration,
-            value).
+            value), ascending. Default empty.
         val_unit (str): ``'epoch'`` or ``'iteration'``: what the first number of ``val`` counts.
-        epochs (int | None): Last epoch seen in training lines.
-        runs (int): Number of log files with training lines.
-        notes (list[str]): What was wrong or dropped, in words for the page.
+            Default ``'epoch'``.
+        epochs (int | None): Last epoch seen in training lines. Default None.
+        runs (int): Number of log files with training lines. Default 0.
+        notes (list[str]): What was wrong or dropped, in words for the page. Default empty.
+
+    Example:
+        >>> TrainingLog(train={'loss': [(10.0, 2.0)]}, runs=1).val
+        {}
     """
 
     train: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
@@ -90,6 +95,48 @@ def read_logs(work_dir: Path) -> TrainingLog:
     log.train = _points(train, lambda name: name == 'lr' or name.startswith('loss'))
     log.val = _points(val, lambda name: '/' in name)
     return log
+
+
+def training_seconds(work_dir: Path) -> float:
+    """Add up the time that the training iterations took, over all runs of a work directory.
+
+    Each training line says the mean time of an iteration, which is taken for all iterations since
+    the line before. For the first line of a resumed run that is the nearest earlier line of the
+    runs before, so that iterations which a resumed run repeated count twice: they were computed
+    twice. Validation is not in it. Lines that a kill cut short are left out.
+
+    Args:
+        work_dir (Path): Folder with the runs; the names of the run folders sort by time.
+
+    Returns:
+        float: Seconds; 0.0 when there is no log.
+
+    Example:
+        >>> import tempfile
+        >>> run = Path(tempfile.mkdtemp()) / '20260101_000000' / 'vis_data'
+        >>> run.mkdir(parents=True)
+        >>> _ = (run / 'scalars.json').write_text('{"loss": 2.0, "time": 0.5, "step": 10}')
+        >>> training_seconds(run.parent.parent)
+        5.0
+    """
+    seconds = 0.0
+    earlier: set[float] = set()
+    for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        points = [
+            (float(line['step']), float(line['time']))
+            for line in _read_lines(path)[0]
+            if 'loss' in line
+            and isinstance(line.get('time'), int | float)
+            and math.isfinite(line['time'])
+        ]
+        if not points:
+            continue
+        before = max((step for step in earlier if step < points[0][0]), default=0.0)
+        for step, time in points:
+            seconds += time * max(0.0, step - before)
+            before = step
+        earlier.update(step for step, _ in points)
+    return seconds
 
 
 def _read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from mmdefect.report.evaluation import EvaluatedImage
+from mmdefect.structures import EVALUATION_MIN_SCORE
 
 __all__ = ['IGNORED', 'UNMATCHED', 'ThresholdTable', 'match_image', 'threshold_table']
 
@@ -79,15 +80,24 @@ def _overlap(
 class ThresholdTable:
     """Counts for the score thresholds 0.00, 0.01 ... 1.00; a score >= threshold counts.
 
-    Attributes:
-        truth (np.ndarray): ``(classes,)`` boxes that count.
-        found (np.ndarray): ``(classes, 101)`` boxes found.
-        false (np.ndarray): ``(classes, 101)`` detections without a box.
+    Args:
+        truth (np.ndarray): Boxes that count, int64, shape (classes,).
+        found (np.ndarray): Boxes found, int64, shape (classes, 101).
+        false (np.ndarray): Detections without a box, int64, shape (classes, 101).
         images_defect (int): Images with a box.
         images_good (int): Images without one.
-        flagged_defect (np.ndarray): ``(101,)`` images with a box and any detection.
-        flagged_good (np.ndarray): ``(101,)`` images without a box but with a detection.
-        start (float): Threshold of the highest F1 on these images, 0.5 when nothing is found.
+        flagged_defect (np.ndarray): Images with a box and any detection, int64, shape (101,).
+        flagged_good (np.ndarray): Images without a box but with a detection, int64, shape
+            (101,).
+        lowest (float): Lowest threshold whose counts are whole, 0.01 to 1; the detections that
+            the columns below it would count were not all kept.
+        start (float): Threshold, from ``lowest`` on, of the highest F1 on these images; 0.5 or
+            ``lowest``, whichever is higher, when nothing is found.
+
+    Example:
+        >>> table = threshold_table([], [], 2, min_score=0.05)
+        >>> table.found.shape, table.lowest, table.start
+        ((2, 101), 0.05, 0.5)
     """
 
     truth: npt.NDArray[np.int64]
@@ -97,6 +107,7 @@ class ThresholdTable:
     images_good: int
     flagged_defect: npt.NDArray[np.int64]
     flagged_good: npt.NDArray[np.int64]
+    lowest: float
     start: float
 
     def youden_interval(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
@@ -137,7 +148,10 @@ def _wilson(
 
 
 def threshold_table(
-    images: Sequence[EvaluatedImage], matches: Sequence[npt.NDArray[np.int64]], classes: int
+    images: Sequence[EvaluatedImage],
+    matches: Sequence[npt.NDArray[np.int64]],
+    classes: int,
+    min_score: float = EVALUATION_MIN_SCORE,
 ) -> ThresholdTable:
     """Count what each score threshold finds, misses and flags wrongly.
 
@@ -145,6 +159,8 @@ def threshold_table(
         images (Sequence[EvaluatedImage]): All images.
         matches (Sequence[np.ndarray]): What :func:`match_image` gave for each.
         classes (int): Number of classes.
+        min_score (float): Score below which detections were left out of the images, 0 to 1.
+            Default ``EVALUATION_MIN_SCORE``.
 
     Returns:
         ThresholdTable: Counts per class and per image.
@@ -178,6 +194,8 @@ def threshold_table(
         bins[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
         for bins in (found_bins, false_bins, image_bins)
     )
+    # Threshold 0 would let every detection through: no place to look from.
+    lowest = max(1, int(np.searchsorted(grid, min_score)))
     return ThresholdTable(
         truth=truth,
         found=found,
@@ -186,14 +204,17 @@ def threshold_table(
         images_good=totals[1],
         flagged_defect=flagged[0],
         flagged_good=flagged[1],
-        start=_best_f1(found.sum(axis=0), false.sum(axis=0), int(truth.sum())),
+        lowest=float(grid[lowest]),
+        start=_best_f1(found.sum(axis=0), false.sum(axis=0), int(truth.sum()), lowest),
     )
 
 
-def _best_f1(found: npt.NDArray[np.int64], false: npt.NDArray[np.int64], truth: int) -> float:
-    # Index 0 would let every detection through, 100 hardly any: neither is a place to start.
-    values = (2 * found / np.maximum(1, found + false + truth))[1:100]
+def _best_f1(
+    found: npt.NDArray[np.int64], false: npt.NDArray[np.int64], truth: int, lowest: int
+) -> float:
+    # Index 100 would let hardly any detection through: no place to start.
+    values = (2 * found / np.maximum(1, found + false + truth))[lowest:100]
     if values.max(initial=0) <= 0:
-        return 0.5
-    ties = np.flatnonzero(values >= values.max() - 1e-12) + 1
+        return max(50, lowest) / 100
+    ties = np.flatnonzero(values >= values.max() - 1e-12) + lowest
     return float(ties[len(ties) // 2]) / 100

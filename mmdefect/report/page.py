@@ -17,7 +17,7 @@ from mmdefect.drawing import class_colours
 from mmdefect.errors import InputError
 from mmdefect.fileio import write_bytes
 from mmdefect.report.evaluation import Evaluation, load_evaluation
-from mmdefect.report.gallery import MIN_SCORE, choose_images, gallery_entry
+from mmdefect.report.gallery import choose_images, gallery_entry
 from mmdefect.report.logs import read_logs
 from mmdefect.report.matching import ThresholdTable, match_image, threshold_table
 
@@ -61,10 +61,14 @@ def write_report(work_dir: Path, out: Path | None = None) -> Path:
         raise InputError(f'{target}: is a folder; name a file such as {target / "report.html"}')
     log = read_logs(work_dir)
     matches = [match_image(image) for image in evaluation.images]
-    table = threshold_table(evaluation.images, matches, len(evaluation.classes))
+    table = threshold_table(
+        evaluation.images, matches, len(evaluation.classes), evaluation.min_score
+    )
     chosen = choose_images(evaluation.images, matches, table.start)
     gallery = [
-        gallery_entry(evaluation.images[choice.index], matches[choice.index], choice)
+        gallery_entry(
+            evaluation.images[choice.index], matches[choice.index], choice, evaluation.min_score
+        )
         for choice in chosen
     ]
     colours = class_colours(len(evaluation.classes))
@@ -75,7 +79,6 @@ def write_report(work_dir: Path, out: Path | None = None) -> Path:
         'pr': [curve.model_dump() for curve in evaluation.pr_curves],
         'log': {'train': log.train, 'val': log.val, 'valUnit': log.val_unit},
         'table': _table_data(table),
-        'minScore': MIN_SCORE,
         'gallery': gallery,
     }
     summary, summary_problem = _summary(work_dir)

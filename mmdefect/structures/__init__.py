@@ -1,7 +1,8 @@
-"""Small data classes that pass between the rooms."""
+"""Small data classes that pass between the rooms, and what files between them are called."""
 
 from __future__ import annotations
 
+from mmdefect.structures.evaluation_record import EVALUATION_FORMAT, EVALUATION_MIN_SCORE
 from mmdefect.structures.record import ImageRecord, Problem
 
-__all__ = ['ImageRecord', 'Problem']
+__all__ = ['EVALUATION_FORMAT', 'EVALUATION_MIN_SCORE', 'ImageRecord', 'Problem']

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmdefect.compat.checkpoints import load
 from mmdefect.compat.embedded_config import drop_code, is_plain_data
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -148,3 +149,31 @@ def test_drop_code_leaves_the_rest(checkpoint):
         warnings.simplefilter('error')
         drop_code(checkpoint, 'a.pth')
     assert repr(checkpoint) == before
+
+
+def test_a_checkpoint_of_the_runner_keeps_its_config(tiny_trained):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        content = load(tiny_trained.checkpoint)
+    hub = content['message_hub']
+    assert 'RetinaNet' in hub['runtime_info']['cfg']
+    assert all(len(buffer.data[0]) for buffer in hub['log_scalars'].values())
+    assert content['meta']['epoch'] == 1
+    assert set(content) >= {'state_dict', 'optimizer', 'param_schedulers'}
+
+
+def test_the_inferencer_does_not_build_what_a_checkpoint_names(tiny_trained, tmp_path):
+    """Without a config of its own it builds the model from the text in the checkpoint."""
+    import torch
+    from mmengine.runner import checkpoint as upstream
+
+    mark = tmp_path / 'ran'
+    content = load(tiny_trained.checkpoint)
+    content['message_hub']['runtime_info']['cfg'] = (
+        f"default_scope = 'mmdet'\nmodel = dict(type='io.open', file={str(mark)!r}, mode='w')\n"
+    )
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.warns(UserWarning, match='was dropped'):
+        loaded = upstream.CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'), 'cpu')
+    assert 'cfg' not in loaded['message_hub']['runtime_info']
+    assert not mark.exists()

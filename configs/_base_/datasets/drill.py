@@ -8,7 +8,8 @@ num_workers = 2  # loader processes
 
 # ---- sometimes --------------------------------------------------------------------------------
 classes = ('Broken', 'Chipped', 'Scratched', 'Severe_Rust', 'Tip_Wear')
-max_dets = 100  # best-scored detections counted per image and class
+max_dets = 100  # best-scored detections counted per image and class; a model that keeps fewer
+# (test_cfg.max_per_img) is not counted beyond that
 on_error = 'raise'  # what a bad box or file does: 'raise' or 'drop'
 
 # ---- rarely -----------------------------------------------------------------------------------
@@ -25,43 +26,34 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='mmdefect.PackInputs'),
 ]
+dataset = dict(type='mmdefect.DefectDataset', metainfo=dict(classes=classes), on_error=on_error)
+loader = dict(batch_size=batch_size, num_workers=num_workers, persistent_workers=num_workers > 0)
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='AspectRatioBatchSampler'),
     dataset=dict(
-        type='mmdefect.DefectDataset',
+        **dataset,
         reader=dict(type='mmdefect.COCOReader', ann_file=data_root + '/train.json'),
-        metainfo=dict(classes=classes),
-        on_error=on_error,
         pipeline=train_pipeline,
     ),
 )
 val_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='mmdefect.DefectDataset',
+        **dataset,
         reader=dict(type='mmdefect.COCOReader', ann_file=data_root + '/val.json'),
-        metainfo=dict(classes=classes),
-        on_error=on_error,
         test_mode=True,
         pipeline=test_pipeline,
     ),
 )
 test_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='mmdefect.DefectDataset',
+        **dataset,
         reader=dict(type='mmdefect.COCOReader', ann_file=data_root + '/test.json'),
-        metainfo=dict(classes=classes),
-        on_error=on_error,
         test_mode=True,
         pipeline=test_pipeline,
     ),

@@ -8,7 +8,8 @@ num_workers = 2  # loader processes
 
 # ---- sometimes --------------------------------------------------------------------------------
 classes = ('crazing', 'inclusion', 'patches', 'pitted_surface', 'rolled-in_scale', 'scratches')
-max_dets = 100  # best-scored detections counted per image and class
+max_dets = 100  # best-scored detections counted per image and class; a model that keeps fewer
+# (test_cfg.max_per_img) is not counted beyond that
 on_error = 'raise'  # what a bad box or file does: 'raise' or 'drop'
 
 # ---- rarely -----------------------------------------------------------------------------------
@@ -27,46 +28,29 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='mmdefect.PackInputs'),
 ]
+reader = dict(
+    type='mmdefect.VOCReader',
+    root=data_root,
+    images='images',
+    annotations='annotations',
+    one_based=True,
+    # All boxes count; 62 of the 3,301 are marked difficult.
+    difficult='keep',
+)
+dataset = dict(type='mmdefect.DefectDataset', metainfo=dict(classes=classes), on_error=on_error)
+loader = dict(batch_size=batch_size, num_workers=num_workers, persistent_workers=num_workers > 0)
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='AspectRatioBatchSampler'),
-    dataset=dict(
-        type='mmdefect.DefectDataset',
-        reader=dict(
-            type='mmdefect.VOCReader',
-            root=data_root,
-            images='images',
-            annotations='annotations',
-            list_file='train.txt',
-            one_based=True,
-            difficult='keep',
-        ),
-        metainfo=dict(classes=classes),
-        on_error=on_error,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(**dataset, reader=dict(**reader, list_file='train.txt'), pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='mmdefect.DefectDataset',
-        reader=dict(
-            type='mmdefect.VOCReader',
-            root=data_root,
-            images='images',
-            annotations='annotations',
-            list_file='val.txt',
-            one_based=True,
-            difficult='keep',
-        ),
-        metainfo=dict(classes=classes),
-        on_error=on_error,
+        **dataset,
+        reader=dict(**reader, list_file='val.txt'),
         test_mode=True,
         pipeline=test_pipeline,
     ),

@@ -1,4 +1,5 @@
-# RTMDet-tiny from random weights: the modern comparison.
+# RTMDet-tiny from random weights: the modern comparison. Upstream's configs of it set data,
+# schedule and hooks too, so its model stands here in full.
 
 # ---- often changed ----------------------------------------------------------------------------
 score_thr = 0.001  # detections below are dropped; decisions are made later

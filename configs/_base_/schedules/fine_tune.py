@@ -27,3 +27,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
+# With --auto-scale-lr the learning rate follows the batch size.
+auto_scale_lr = dict(enable=False, base_batch_size=8)

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import numpy as np
+from defusedxml import DTDForbidden, ElementTree
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
@@ -36,8 +37,8 @@ class VOCReader(BaseReader):
         root (str | Path): Folder of the data set.
         images (str): Image folder below ``root``. Default ``images``.
         annotations (str): XML folder below ``root``. Default ``annotations``.
-        list_file (str | None): Text file below ``root`` with one stem per line, the images to
-            read, in that order. Default None: all, sorted.
+        list_file (str | None): Text file below ``root`` with one stem per line (folders by
+            ``/`` or ``\\``), the images to read, in that order. Default None: all, sorted.
         one_based (bool): Corners are 1-based and inclusive, as VOC defines them and NEU-DET
             uses them: read as ``[xmin - 1, ymin - 1, xmax, ymax]``. False keeps the four values,
             as LabelImg writes them: 0-based, ``xmax`` and ``ymax`` exclusive. Default True.
@@ -220,7 +221,7 @@ def _read_list(path: Path) -> list[str]:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f'{path}: list file cannot be read ({error})') from error
-    stems = [line.strip() for line in lines if line.strip()]
+    stems = [line.strip().replace('\\', '/') for line in lines if line.strip()]
     if not stems:
         raise InputError(f'{path}: list file is empty; write one file stem per line')
     seen: set[str] = set()
@@ -231,18 +232,13 @@ def _read_list(path: Path) -> list[str]:
     return stems
 
 
-class _NoDoctype(ElementTree.TreeBuilder):
-    """Refuses a document type, and with it entities that blow up or read other files."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise ElementTree.ParseError('a document type is not accepted')
-
-
-def _parse(path: Path) -> ElementTree.Element:
+def _parse(path: Path) -> Element:
     try:
-        parser = ElementTree.XMLParser(target=_NoDoctype())
-        parser.feed(path.read_bytes())
-        tree = parser.close()
+        tree: Element = ElementTree.fromstring(path.read_bytes(), forbid_dtd=True)
+    except DTDForbidden as error:
+        raise InputError(
+            f'{path}: not a readable XML file (a document type is not accepted); export it again'
+        ) from error
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
         raise InputError(f'{path}: not a readable XML file ({error}); export it again') from error
     if tree.tag != 'annotation':
@@ -253,7 +249,7 @@ def _parse(path: Path) -> ElementTree.Element:
 def _image_path(
     stem: str,
     xml_file: Path,
-    tree: ElementTree.Element,
+    tree: Element,
     images: dict[str, list[Path]],
     by_name: dict[str, list[Path]],
     folder: Path,
@@ -274,13 +270,13 @@ def _image_path(
     raise InputError(f'{xml_file}: image {stem!r} is missing from {folder}; add it or drop the XML')
 
 
-def _declared_size(tree: ElementTree.Element) -> tuple[int, int] | None:
+def _declared_size(tree: Element) -> tuple[int, int] | None:
     """``<size>`` as (w, h); None when it is absent or zero, as some tools write it."""
     size = [_number(tree.findtext(f'size/{key}')) for key in ('width', 'height')]
     return (int(size[0]), int(size[1])) if min(size) >= 1 else None
 
 
-def _objects(path: Path, tree: ElementTree.Element) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _objects(path: Path, tree: Element) -> tuple[list[str], np.ndarray, np.ndarray]:
     names, corners, difficult = [], [], []
     for number, item in enumerate(tree.iterfind('object'), start=1):
         name = (item.findtext('name') or '').strip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mmdefect.engine.hooks.checkpoint_match_hook import CheckpointMatchHook
+from mmdefect.engine.hooks.class_count_hook import ClassCountHook
 from mmdefect.engine.hooks.evaluation_record_hook import EvaluationRecordHook
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 
-__all__ = ['CheckpointMatchHook', 'EvaluationRecordHook', 'ProgressHook']
+__all__ = ['CheckpointMatchHook', 'ClassCountHook', 'EvaluationRecordHook', 'ProgressHook']

@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, find_latest_checkpoint
 
 from mmdefect.engine.class_head import remap_class_rows
-from mmdefect.errors import InputError
+from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import HOOKS
 
 __all__ = ['CheckpointMatchHook']
@@ -30,6 +30,9 @@ class CheckpointMatchHook(Hook):
       (ImageNet) are taken; rows of class heads are mapped by class name; a list of what was
       loaded, remapped and left fresh is logged; a file whose backbone does not fit is an error.
 
+    Args:
+        **unknown: Refused.
+
     Example:
         >>> CheckpointMatchHook().priority
         'VERY_HIGH'
@@ -37,6 +40,9 @@ class CheckpointMatchHook(Hook):
 
     # Before EMAHook, which copies the checkpoint's weights.
     priority = 'VERY_HIGH'
+
+    def __init__(self, **unknown: Any) -> None:
+        reject_unknown_keys('CheckpointMatchHook', unknown, ())
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Check and adapt ``checkpoint['state_dict']`` in place.
@@ -56,6 +62,9 @@ class CheckpointMatchHook(Hook):
         starts_training = isinstance(runner._train_loop, BaseLoop) and not runner._resume
         if not starts_training:
             _require_exact(own, state, name)
+            _require_same_classes(_classes(checkpoint), _dataset_classes(runner), name)
+            # EMAHook looks for the key also in a bare state dict.
+            checkpoint.setdefault('state_dict', state)
             return
         state = _with_backbone_prefix(own, state)
         adapted, remapped, fresh = _adapt(
@@ -98,6 +107,15 @@ def _require_exact(
         f'(first: {key} needs {tuple(own[key].shape)}, file has {found}); '
         'use the config it was trained with'
     )
+
+
+def _require_same_classes(trained: tuple[str, ...], wanted: tuple[str, ...], name: str) -> None:
+    """The same names in another order would swap labels silently."""
+    if trained and wanted and trained != wanted:
+        raise InputError(
+            f'{name}: trained on the classes {", ".join(trained)}, but the data set has '
+            f'{", ".join(wanted)}; use the same names in the same order'
+        )
 
 
 def _require_backbone(
@@ -164,7 +182,10 @@ def _classes(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _dataset_classes(runner: Any) -> tuple[str, ...]:
-    metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', None) or {}
+    """Classes of the loop that is about to run."""
+    loops = (runner._train_loop, runner._val_loop, runner._test_loop)
+    loop = next(loop for loop in loops if isinstance(loop, BaseLoop))
+    metainfo = getattr(loop.dataloader.dataset, 'metainfo', None) or {}
     return tuple(metainfo.get('classes') or ())
 
 

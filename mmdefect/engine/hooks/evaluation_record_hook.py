@@ -9,9 +9,11 @@ from typing import Any
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
+from mmdefect.errors import reject_unknown_keys
 from mmdefect.evaluation import DefectMetric
 from mmdefect.fileio import write_json
 from mmdefect.registry import HOOKS
+from mmdefect.structures import EVALUATION_FORMAT
 
 __all__ = ['EvaluationRecordHook']
 
@@ -23,10 +25,16 @@ class EvaluationRecordHook(Hook):
     The file holds metrics, curves and boxes of the newest evaluation; ``mmdefect report`` reads
     it. It is replaced in one step, never half-written.
 
+    Args:
+        **unknown: Refused.
+
     Example:
         >>> EvaluationRecordHook().priority
         'NORMAL'
     """
+
+    def __init__(self, **unknown: Any) -> None:
+        reject_unknown_keys('EvaluationRecordHook', unknown, ())
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Write the record of a validation epoch.
@@ -35,8 +43,10 @@ class EvaluationRecordHook(Hook):
             runner (Runner): The runner.
             metrics (dict[str, float] | None): Not used. Default None.
         """
-        # CheckpointHook saves this epoch's file under this name just before.
-        self._write(runner, runner.val_evaluator, runner.epoch, f'epoch_{runner.epoch}.pth')
+        # CheckpointHook has saved this epoch's file by now, if its interval says so.
+        name = f'epoch_{runner.epoch}.pth'
+        saved = (Path(runner.work_dir) / name).is_file()
+        self._write(runner, runner.val_evaluator, runner.epoch, name if saved else None)
 
     def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Write the record of a test epoch.
@@ -55,7 +65,7 @@ class EvaluationRecordHook(Hook):
         for metric in evaluator.metrics:
             if isinstance(metric, DefectMetric) and metric.evidence is not None:
                 record = {
-                    'format': 'mmdefect-evaluation/1',
+                    'format': EVALUATION_FORMAT,
                     'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
                     'epoch': epoch,
                     'checkpoint': checkpoint,

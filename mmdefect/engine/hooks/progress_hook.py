@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mmdefect.errors import reject_unknown_keys
 from mmdefect.registry import HOOKS
 
 __all__ = ['ProgressHook']
@@ -33,6 +34,9 @@ class ProgressHook(Hook):
     Log lines appear above the bar. Where the output is no terminal nothing is drawn, and the
     log lines, which state loss, speed and time left as well, stand alone.
 
+    Args:
+        **unknown: Refused.
+
     Example:
         >>> ProgressHook().priority
         'VERY_LOW'
@@ -40,7 +44,8 @@ class ProgressHook(Hook):
 
     priority = 'VERY_LOW'
 
-    def __init__(self) -> None:
+    def __init__(self, **unknown: Any) -> None:
+        reject_unknown_keys('ProgressHook', unknown, ())
         self._progress: Progress | None = None
         self._tasks: dict[str, Any] = {}
         self._streams: list[tuple[logging.StreamHandler, Any]] = []
@@ -53,31 +58,6 @@ class ProgressHook(Hook):
         """
         self._start('train', runner.train_loop.max_iters, done=runner.iter)
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
-        """Advance the training bar.
-
-        Args:
-            runner (Runner): The runner.
-            batch_idx (int): Index of the batch in the epoch.
-            data_batch (Any): The batch; its size gives the images per second. Default None.
-            outputs (dict | None): Losses of the step. Default None.
-        """
-        loss = (outputs or {}).get('loss')
-        text = f'epoch {runner.epoch + 1}/{runner.max_epochs}'
-        if loss is not None:
-            text += f'  loss {loss.item():.3f}'
-        self._advance('train', data_batch, text)
-
-    def after_train(self, runner: Any) -> None:
-        """Remove the bars.
-
-        Args:
-            runner (Runner): The runner.
-        """
-        self.close()
-
     def before_val_epoch(self, runner: Any) -> None:
         """Start the validation bar.
 
@@ -85,28 +65,6 @@ class ProgressHook(Hook):
             runner (Runner): The runner.
         """
         self._start('val', len(runner.val_dataloader))
-
-    def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Advance the validation bar.
-
-        Args:
-            runner (Runner): The runner.
-            batch_idx (int): Index of the batch.
-            data_batch (Any): The batch. Default None.
-            outputs (Any): Not used. Default None.
-        """
-        self._advance('val', data_batch)
-
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Remove the validation bar.
-
-        Args:
-            runner (Runner): The runner.
-            metrics (dict[str, float] | None): Not used. Default None.
-        """
-        self._finish('val')
 
     def before_test_epoch(self, runner: Any) -> None:
         """Start the test bar.
@@ -116,27 +74,36 @@ class ProgressHook(Hook):
         """
         self._start('test', len(runner.test_dataloader))
 
-    def after_test_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    def after_train(self, runner: Any) -> None:
+        """Remove the bars.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        self.close()
+
+    def _after_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+        mode: str = 'train',
     ) -> None:
-        """Advance the test bar.
+        # MMEngine calls this after each iteration of every loop.
+        if self._progress is None:
+            return
+        text = ''
+        if mode == 'train':
+            text = f'epoch {runner.epoch + 1}/{runner.max_epochs}'
+            if 'loss' in (outputs or {}):
+                text += f'  loss {outputs["loss"].item():.3f}'
+        self._advance(mode, data_batch, text)
 
-        Args:
-            runner (Runner): The runner.
-            batch_idx (int): Index of the batch.
-            data_batch (Any): The batch. Default None.
-            outputs (Any): Not used. Default None.
-        """
-        self._advance('test', data_batch)
-
-    def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Remove the test bar.
-
-        Args:
-            runner (Runner): The runner.
-            metrics (dict[str, float] | None): Not used. Default None.
-        """
-        self._finish('test')
+    def _after_epoch(self, runner: Any, mode: str = 'train') -> None:
+        # MMEngine calls this after each epoch of every loop; the training bar spans all epochs.
+        if mode != 'train':
+            self._finish(mode)
 
     def _start(self, name: str, total: int, done: int = 0) -> None:
         if not (is_main_process() and sys.stdout.isatty()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mmdefect.engine.precision import keep_head_outputs_float32
-from mmdefect.errors import InputError
+from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import OPTIM_WRAPPERS
 
 __all__ = ['AmpOptimWrapper']
@@ -37,7 +38,7 @@ class AmpOptimWrapper(OptimWrapper):
         **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`.
 
     Raises:
-        InputError: ``dtype`` is unknown, or float16 is asked for on a CPU.
+        InputError: A key or ``dtype`` is unknown, or float16 is asked for on a CPU.
 
     Example:
         >>> weight = nn.Parameter(torch.ones(1))
@@ -50,6 +51,8 @@ class AmpOptimWrapper(OptimWrapper):
     def __init__(
         self, dtype: str | None = None, loss_scale: str | float = 'dynamic', **kwargs: Any
     ) -> None:
+        known = inspect.signature(OptimWrapper).parameters
+        reject_unknown_keys('AmpOptimWrapper', kwargs, ('dtype', 'loss_scale', *known))
         super().__init__(**kwargs)
         self.device_type = get_device()
         if dtype is None:

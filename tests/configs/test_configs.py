@@ -1,0 +1,132 @@
+"""Every config: its model, its data, and the clean images that reach the model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+from PIL import Image
+
+import mmdefect.registry  # noqa: F401  registers the scope
+
+ROOT = Path(__file__).resolve().parents[2] / 'configs'
+CONFIGS = sorted(
+    path.relative_to(ROOT).as_posix() for path in ROOT.glob('*/*.py')
+)
+FROM_SCRATCH = [name for name in CONFIGS if 'finetune' not in name]
+CLEAN = (1, 4, 6)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Seven 40x30 images, three of them clean, as drill COCO files and as NEU-DET VOC files."""
+    folder = tmp_path_factory.mktemp('data')
+    drill = Config.fromfile(ROOT / '_base_/datasets/drill.py').classes
+    steel = Config.fromfile(ROOT / '_base_/datasets/neu_det.py').classes
+    for name in ('drill/images', 'neu_det/images', 'neu_det/annotations'):
+        (folder / name).mkdir(parents=True)
+    content = {
+        'images': [],
+        'annotations': [],
+        'categories': [{'id': index, 'name': name} for index, name in enumerate(drill)],
+    }
+    for index in range(7):
+        pixels = np.full((30, 40, 3), 30 * index, np.uint8)
+        for root in ('drill', 'neu_det'):
+            Image.fromarray(pixels).save(folder / root / f'images/{index}.png')
+        content['images'].append({'id': index, 'file_name': f'images/{index}.png'})
+        boxes = ''
+        if index not in CLEAN:
+            content['annotations'].append(
+                {'image_id': index, 'category_id': index % 5, 'bbox': [5, 6, 10, 8]}
+            )
+            boxes = (
+                f'<object><name>{steel[index % 6]}</name><bndbox><xmin>6</xmin><ymin>7</ymin>'
+                '<xmax>15</xmax><ymax>14</ymax></bndbox></object>'
+            )
+        (folder / f'neu_det/annotations/{index}.xml').write_text(
+            f'<annotation><filename>{index}.png</filename>{boxes}</annotation>'
+        )
+    for split in ('train', 'val', 'test'):
+        (folder / f'drill/{split}.json').write_text(json.dumps(content))
+        (folder / f'neu_det/{split}.txt').write_text('\n'.join(map(str, range(7))))
+    return folder
+
+
+@pytest.fixture
+def load(data, monkeypatch):
+    monkeypatch.setenv('MMDEFECT_DATA', data.as_posix())
+    monkeypatch.setenv('MMDEFECT_DRILL', (data / 'drill').as_posix())
+    init_default_scope('mmdet')
+    return lambda name: Config.fromfile(ROOT / name)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_no_clean_image_is_lost_on_the_way_to_the_model(load, name):
+    config = load(name)
+    for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = config[part]
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        counts, seen = [], set()
+        for batch in Runner.build_dataloader(loader, seed=0):
+            for sample in batch['data_samples']:
+                counts.append(len(sample.gt_instances))
+                seen.add(Path(sample.img_path).stem)
+                assert len(sample.instances) == len(sample.gt_instances)
+        assert seen == set('0123456'), part
+        assert (len(counts), counts.count(0), sum(counts)) == (7, len(CLEAN), 4), part
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_model_and_data_agree(load, name):
+    config = load(name)
+    for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        assert config.model.bbox_head.num_classes == len(config[part].dataset.metainfo.classes)
+    limit = config.val_evaluator.max_dets
+    assert config.test_evaluator.max_dets == limit == config.model.test_cfg.max_per_img
+    assert config.model.test_cfg.score_thr <= 0.001
+    assert config.custom_imports.imports == ['mmdefect']
+    assert 'SyncBN' not in str(config.model)
+
+
+@pytest.mark.parametrize('name', FROM_SCRATCH)
+def test_from_scratch_nothing_is_frozen_or_downloaded(load, name):
+    config = load(name)
+    assert config.load_from is None
+    assert 'Pretrained' not in str(config.model)
+    backbone = config.model.backbone
+    assert backbone.get('frozen_stages', -1) == -1
+    assert not backbone.get('norm_eval', False)
+    model = MODELS.build(config.model).train()
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize('name', sorted(set(CONFIGS) - set(FROM_SCRATCH)))
+def test_fine_tuning_names_a_checkpoint_and_takes_no_other_weights(load, name):
+    config = load(name)
+    assert config.load_from.startswith(('https://', 'torchvision://'))
+    # init_cfg would be downloaded too, also when load_from is a local file.
+    assert 'Pretrained' not in str(config.model)
+
+
+@pytest.mark.parametrize(
+    'name', [name for name in CONFIGS if name.startswith('retinanet')]
+)
+def test_focal_loss_has_one_line_options(load, name):
+    text = (ROOT / name).read_text()
+    assert '\ngamma = ' in text and '\nalpha = ' in text
+    config = load(name)
+    loss = config.model.bbox_head.loss_cls
+    assert (loss.gamma, loss.alpha) == (config.gamma, config.alpha)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_three_zones(name):
+    text = (ROOT / name).read_text()
+    assert '# ---- often changed ' in text
