@@ -40,9 +40,7 @@ def _draw(image: dict, classes: list[str]) -> np.ndarray:
     truth = np.array(image['ground_truth'], float).reshape(-1, 6)
     found = np.array(image['detections'], float).reshape(-1, 6)
     found = found[found[:, 5] >= SCORE]
-    pixels = draw_boxes(
-        pixels, truth[:, :4] * ENLARGED, truth[:, 4].astype(int), classes=classes, dashed=True
-    )
+    pixels = draw_boxes(pixels, truth[:, :4] * ENLARGED, truth[:, 4].astype(int), dashed=True)
     return draw_boxes(
         pixels, found[:, :4] * ENLARGED, found[:, 4].astype(int), found[:, 5], classes=classes
     )

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmdefect.datasets.images import image_size, read_image
+from mmdefect.datasets.class_labels import map_labels
 from mmdefect.datasets.readers import BaseReader
-from mmdefect.errors import InputError, nearest_name, reject_unknown_keys
+from mmdefect.datasets.readers.base import OnError
+from mmdefect.datasets.record_converter import CheckImages, RecordConverter
+from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import DATASETS, READERS
-from mmdefect.structures import ImageRecord, Problem
+from mmdefect.structures import Problem
 
 __all__ = ['DefectDataset']
 
@@ -48,8 +49,10 @@ class DefectDataset(BaseDetDataset):
             ``palette``. Default None: the classes of the reader, in its order.
         allow_missing_classes (bool): Accept a file that does not declare all classes. Default
             False.
-        check_images ('header' | 'decode' | 'none'): Compare sizes with the image headers, decode
-            every image too, or trust the annotations. Default ``header``.
+        check_images ('header' | 'decode' | 'none' | None): Compare sizes with the image headers,
+            decode every image too, or trust the annotations. Default None: ``decode`` where
+            ``on_error`` is ``drop``, so that an image that stops short is dropped on loading and
+            does not end the training; else ``header``, which reads no pixels.
         on_error ('raise' | 'drop'): Raise at the first bad box or image, or drop, count and list
             it in :attr:`problems`. Class names that do not agree always raise. Default ``raise``.
         image_keys (Sequence[str]): Further keys of an image to put into its sample. Default
@@ -80,8 +83,8 @@ class DefectDataset(BaseDetDataset):
         reader: Mapping[str, Any] | BaseReader | None = None,
         metainfo: Mapping[str, Any] | None = None,
         allow_missing_classes: bool = False,
-        check_images: Literal['header', 'decode', 'none'] = 'header',
-        on_error: Literal['raise', 'drop'] = 'raise',
+        check_images: CheckImages | None = None,
+        on_error: OnError = 'raise',
         image_keys: Sequence[str] = ('part_id', 'view_id', 'part_homography'),
         box_keys: Sequence[str] = ('defect_id',),
         filter_cfg: Mapping[str, Any] | None = None,
@@ -95,14 +98,15 @@ class DefectDataset(BaseDetDataset):
                 "type='mmdefect.COCOReader', ann_file=...)"
             )
         for key, value, known in (
-            ('check_images', check_images, ('header', 'decode', 'none')),
+            ('check_images', check_images, (None, 'header', 'decode', 'none')),
             ('on_error', on_error, ('raise', 'drop')),
         ):
             if value not in known:
                 raise InputError(f'DefectDataset: {key} must be one of {known}, got {value!r}')
         self.reader = reader
         self.allow_missing_classes = allow_missing_classes
-        self.check_images = check_images
+        default: CheckImages = 'decode' if on_error == 'drop' else 'header'
+        self.check_images = check_images or default
         self.on_error = on_error
         self.image_keys = tuple(image_keys)
         self.box_keys = tuple(box_keys)
@@ -121,24 +125,22 @@ class DefectDataset(BaseDetDataset):
             InputError: Bad input and ``on_error`` is ``raise``; or no image is left.
         """
         reader = self._build_reader()
-        labels = self._label_map(reader)
-        self.problems = []
-        seen: set[int | str] = set()
-        tally: Counter[str] = Counter()
-        data_list = []
-        for record in reader:
-            if record.image_id in seen:
-                self._problem(f'{record.path}', f'duplicate image id {record.image_id!r}')
-                continue
-            seen.add(record.image_id)
-            if self._image_is_good(record):
-                data_list.append(self._data_info(record, reader.name, labels, tally))
-        self.problems = [*reader.problems, *self.problems]
+        converter = RecordConverter(
+            self._label_map(reader),
+            reader.name,
+            check_images=self.check_images,
+            on_error=self.on_error,
+            image_keys=self.image_keys,
+            box_keys=self.box_keys,
+        )
+        infos = (converter.convert(record) for record in reader)
+        data_list = [info for info in infos if info is not None]
+        self.problems = [*reader.problems, *converter.problems]
         if not data_list:
             raise InputError(f'{reader.name}: no images; check the path and the annotation file')
         for note in reader.notes:
             print_log(note, logger='current', level=logging.WARNING)
-        self._report(reader, data_list, tally)
+        self._report(reader.name, data_list, converter)
         return data_list
 
     def _build_reader(self) -> BaseReader:
@@ -163,105 +165,16 @@ class DefectDataset(BaseDetDataset):
         return READERS.build({**config, '_scope_': 'mmdefect'})
 
     def _label_map(self, reader: BaseReader) -> dict[str, int]:
-        classes = self._metainfo.get('classes')
-        if classes is None:
-            classes = reader.classes
-            self._metainfo['classes'] = tuple(classes)
+        if self._metainfo.get('classes') is None:
+            self._metainfo['classes'] = tuple(reader.classes)
             print_log(
-                f'{reader.name}: no classes in metainfo, taking {", ".join(classes)}',
+                f'{reader.name}: no classes in metainfo, taking {", ".join(reader.classes)}',
                 logger='current',
             )
-        if isinstance(classes, str):
-            raise InputError(f'DefectDataset: classes must be a list of names, got {classes!r}')
-        labels = {name: index for index, name in enumerate(classes)}
-        if len(labels) < len(classes):
-            twice = next(name for name, count in Counter(classes).items() if count > 1)
-            raise InputError(f'DefectDataset: class {twice!r} stands twice in metainfo')
-        missing = [name for name in labels if name not in reader.classes]
-        if reader.declares_classes and missing and not self.allow_missing_classes:
-            raise InputError(
-                f'{reader.name}: class {missing[0]!r} of the config is not declared in the file'
-                f'{_hint(missing[0], reader.classes)}; config: {", ".join(labels)}; file: '
-                f'{", ".join(reader.classes)}; correct metainfo.classes or set '
-                'allow_missing_classes=True'
-            )
-        return labels
-
-    def _problem(self, where: str, what: str) -> None:
-        if self.on_error == 'raise':
-            raise InputError(f"{where}: {what} (on_error='drop' leaves it out)")
-        self.problems.append(Problem(where, what))
-
-    def _image_is_good(self, record: ImageRecord) -> bool:
-        if self.check_images == 'none':
-            return True
-        try:
-            width, height = image_size(record.path)
-            if self.check_images == 'decode':
-                read_image(record.path)
-        except InputError as error:
-            where, _, what = str(error).partition(': ')
-            self._problem(where, what)
-            return False
-        if (width, height) == (record.width, record.height):
-            return True
-        turned = (height, width) == (record.width, record.height)
-        self._problem(
-            f'{record.path}',
-            f'the image has (w, h) ({width}, {height}) but its annotations say '
-            f'({record.width}, {record.height})'
-            + (', as before EXIF rotation: boxes must be in the upright image' if turned else ''),
-        )
-        return False
-
-    def _data_info(
-        self, record: ImageRecord, source: str, labels: dict[str, int], tally: Counter[str]
-    ) -> dict[str, Any]:
-        for name in record.labels:
-            if name not in labels:
-                raise InputError(
-                    f'{source}: class {name!r} of {record.path} is not in the config'
-                    f'{_hint(name, labels)}; config: {", ".join(labels)}; add it to '
-                    'metainfo.classes'
-                )
-        limits = np.array([record.width, record.height] * 2, np.float32)
-        boxes = np.clip(record.boxes, 0, limits)
-        inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        for index in np.flatnonzero(~inside):
-            self._problem(
-                f'{record.path}, annotation {record.box_ids[index]}',
-                f'box {record.boxes[index].tolist()} (xyxy) lies outside the image of (w, h) '
-                f'({record.width}, {record.height})',
-            )
-        tally['clipped'] += int((inside & (boxes != record.boxes).any(axis=1)).sum())
-        tally['ignored'] += int((inside & record.ignored).sum())
-        ignored = record.ignored.tolist()
-        corners = boxes.tolist()
-        instances = []
-        for index in np.flatnonzero(inside).tolist():
-            instance = {
-                'bbox': corners[index],
-                'bbox_label': labels[record.labels[index]],
-                'ignore_flag': int(ignored[index]),
-            }
-            if record.box_extra:
-                extra = record.box_extra[index]
-                instance.update((key, extra[key]) for key in self.box_keys if key in extra)
-            instances.append(instance)
-        info: dict[str, Any] = {
-            'img_path': str(record.path),
-            'img_id': record.image_id,
-            'height': record.height,
-            'width': record.width,
-            'instances': instances,
-        }
-        info.update((key, record.extra[key]) for key in self.image_keys if key in record.extra)
-        if 'part_homography' in info:
-            info['part_homography'] = _homography(info['part_homography'], record)
-        return info
+        return map_labels(self._metainfo['classes'], reader, self.allow_missing_classes)
 
     def _report(
-        self, reader: BaseReader, data_list: list[dict[str, Any]], tally: Counter[str]
+        self, source: str, data_list: list[dict[str, Any]], converter: RecordConverter
     ) -> None:
         classes = self._metainfo['classes']
         counts = np.bincount(
@@ -271,8 +184,8 @@ class DefectDataset(BaseDetDataset):
         per_class = ', '.join(f'{name} {n}' for name, n in zip(classes, counts, strict=True))
         good = sum(not info['instances'] for info in data_list)
         print_log(
-            f'{reader.name}: {len(data_list)} images, {good} of them good; boxes: {per_class}; '
-            f'{tally["ignored"]} of them ignored, {tally["clipped"]} clipped; '
+            f'{source}: {len(data_list)} images, {good} of them good; boxes: {per_class}; '
+            f'{converter.ignored} of them ignored, {converter.clipped} clipped; '
             f'{len(self.problems)} dropped',
             logger='current',
         )
@@ -281,7 +194,7 @@ class DefectDataset(BaseDetDataset):
         absent = [name for name, n in zip(classes, counts, strict=True) if n == 0]
         if absent and len(absent) < len(classes):
             print_log(
-                f'{reader.name}: no box of class {", ".join(absent)}',
+                f'{source}: no box of class {", ".join(absent)}',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -345,19 +258,3 @@ def _known_keys() -> list[str]:
         for key in inspect.signature(owner.__init__).parameters
     }
     return sorted(keys.difference(_NOT_OURS))
-
-
-def _hint(name: str, known: Any) -> str:
-    near = nearest_name(name, known)
-    return f' (did you mean {near!r}?)' if near else ''
-
-
-def _homography(value: Any, record: ImageRecord) -> np.ndarray:
-    """The 3x3 matrix from view pixels to part pixels."""
-    try:
-        matrix = np.array(value, np.float64).reshape(3, 3)
-    except (TypeError, ValueError):
-        matrix = np.full((3, 3), np.nan)
-    if not np.isfinite(matrix).all():
-        raise InputError(f'{record.path}: part_homography must be 3x3 numbers, got {value!r}')
-    return matrix

@@ -207,8 +207,8 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
     found = raw.get('format') if isinstance(raw, dict) else None
     if found != EVALUATION_FORMAT:
         raise InputError(
-            f'{path}: format must be {EVALUATION_FORMAT!r}, got {found!r}; with this version of mmdefect '
-            f'{cure} anew'
+            f'{path}: format must be {EVALUATION_FORMAT!r}, got {found!r}; with this version '
+            f'of mmdefect {cure} anew'
         )
     try:
         return Evaluation.model_validate(raw)

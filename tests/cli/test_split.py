@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import typer
@@ -84,3 +85,30 @@ def test_missing_file_and_unwritable_folder(coco, tmp_path):
         run(tmp_path / 'none.json', tmp_path, '--ratios', 'a=.5,b=.5')
     with pytest.raises(InputError, match='cannot be written'):
         run(coco, coco / 'out', '--ratios', 'a=.5,b=.5')
+
+
+def read_only(path):
+    path.write_text('kept')
+    path.chmod(0o444)
+    if os.access(path, os.W_OK):
+        pytest.skip('this user may write read-only files')
+
+
+@pytest.mark.parametrize(
+    ('second', 'block', 'reason'),
+    [
+        ('b', lambda path: path.mkdir(), 'is a folder'),
+        ('b', read_only, 'is read-only'),
+        ('b' * 300, lambda path: None, 'too long|cannot be written'),
+    ],
+    ids=['folder', 'read-only', 'long name'],
+)
+def test_an_unwritable_second_file_leaves_no_first(coco, tmp_path, second, block, reason):
+    out = tmp_path / 'out'
+    out.mkdir()
+    block(out / f'{second}.json')
+    before = sorted(out.iterdir())
+    with pytest.raises(InputError, match=f'cannot be written .*({reason})') as caught:
+        run(coco, out, '--ratios', f'a=.5,{second}=.5')
+    assert '\n' not in str(caught.value)
+    assert sorted(out.iterdir()) == before

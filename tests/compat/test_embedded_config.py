@@ -44,7 +44,7 @@ CODE = [
     "_base_ = ['other.py']",
     "a = _base_ = ['other.py']",
     "_base_, a = ['other.py'], 1",
-    "__builtins__ = dict(dict=1)",
+    '__builtins__ = dict(dict=1)',
     'a: int = 3',
     'def f(): pass',
     'class A: pass',
@@ -53,7 +53,7 @@ CODE = [
     'a = {**open}',
     'a = dict(**open)',
     'a = 3 if open else 4',
-    "a = 1\n@exec\nclass B: pass",
+    'a = 1\n@exec\nclass B: pass',
     'a = (b := 3)',
     'a[0] = 1',
     'a.b = 1',
@@ -98,9 +98,7 @@ def test_code(text):
     assert not is_plain_data(text)
 
 
-@pytest.mark.parametrize(
-    'path', sorted(CONFIGS.glob('[!_]*/*.py')), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize('path', sorted(CONFIGS.glob('[!_]*/*.py')), ids=lambda path: path.stem)
 def test_our_configs_survive(path, monkeypatch):
     # MMEngine formats with yapf, which takes seconds and changes white space only.
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))

@@ -15,9 +15,7 @@ from PIL import Image
 import mmdefect.registry  # noqa: F401  registers the scope
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
-CONFIGS = sorted(
-    path.relative_to(ROOT).as_posix() for path in ROOT.glob('*/*.py')
-)
+CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob('*/*.py'))
 FROM_SCRATCH = [name for name in CONFIGS if 'finetune' not in name]
 CLEAN = (1, 4, 6)
 
@@ -115,9 +113,7 @@ def test_fine_tuning_names_a_checkpoint_and_takes_no_other_weights(load, name):
     assert 'Pretrained' not in str(config.model)
 
 
-@pytest.mark.parametrize(
-    'name', [name for name in CONFIGS if name.startswith('retinanet')]
-)
+@pytest.mark.parametrize('name', [name for name in CONFIGS if name.startswith('retinanet')])
 def test_focal_loss_has_one_line_options(load, name):
     text = (ROOT / name).read_text()
     assert '\ngamma = ' in text and '\nalpha = ' in text

@@ -181,6 +181,10 @@ def test_truncated_image(build, tmp_path):
     with pytest.raises(InputError, match=r'a\.png: image cannot be decoded'):
         build(check_images='decode')
     assert len(build(check_images='decode', on_error='drop')) == 2
+    dropped = build(on_error='drop', pipeline=PIPELINE)
+    assert [problem.where for problem in dropped.problems] == [str(tmp_path / 'a.png')]
+    assert all(sample is not None for sample in dropped)
+    assert len(build(on_error='drop', check_images='header')) == 3
     (tmp_path / 'a.png').unlink()
     assert len(build(check_images='none')) == 3
 

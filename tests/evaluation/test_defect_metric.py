@@ -124,7 +124,7 @@ def test_evidence_is_json_and_makes_a_report(samples, tmp_path):
 
 
 def test_evidence_leaves_out_weak_detections_and_surplus_images():
-    weak = predictions([[1, 2, 9, 8], [0, 0, 5, 5]], [0, 1], [0.9, 0.01])
+    weak = predictions([[1, 2, 9, 8], [0, 0, 5, 5]], [0, 1], [0.9, 0.009])
     metric, _ = metric_of([sample(pred_instances=weak)] * 3, evidence_images=2)
     images = metric.evidence['images']
     assert [len(image['detections']) for image in images] == [1, 1]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmdefect.datasets.images import image_size, read_image
 from mmdefect.report.evaluation import EvaluatedImage
 from mmdefect.report.gallery import Choice, choose_images, gallery_entry, load_picture
 from mmdefect.report.matching import match_image
@@ -91,8 +92,15 @@ def test_entry_keeps_what_the_page_needs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('pixels', 'expected'),
     [
-        (np.full((8, 8), 2048, np.uint16), 128),  # 12 bits
-        (np.full((8, 8), 32768, np.uint16), 128),  # 16 bits
+        (np.full((8, 8), 512, np.uint16), 128),  # 10 bits
+        (np.full((8, 8), 1023, np.uint16), 255),
+        (np.full((8, 8), 1024, np.uint16), 64),  # 12 bits
+        (np.full((8, 8, 3), 2048, np.uint16), 128),
+        (np.full((8, 8), 8192, np.uint16), 128),  # 14 bits
+        (np.full((8, 8), 16384, np.uint16), 64),  # 16 bits
+        (np.full((8, 8), 65535, np.uint16), 255),
+        (np.zeros((8, 8), np.uint16), 0),
+        (np.full((8, 8), 32768, np.uint16), 128),
         (np.full((8, 8, 4), 100, np.uint8), 100),  # RGBA
         (np.full((8, 8), 100, np.uint8), 100),
     ],
@@ -106,13 +114,24 @@ def test_depths(tmp_path: Path, pixels: np.ndarray, expected: int) -> None:
         assert abs(int(pixels_of(uri)[4, 4, 1]) - expected) <= 2
 
 
-def test_exif_turned_upright(tmp_path: Path) -> None:
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'tiff', 'webp'])
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_picture_stands_as_in_the_dataset(tmp_path: Path, suffix: str, orientation: int) -> None:
+    # One grey value per quarter, so that every turn and flip shows.
+    corners = np.array([[0, 60], [140, 255]], np.uint8)
+    pixels = np.repeat(np.kron(corners, np.ones((16, 24), np.uint8))[..., None], 3, axis=2)
     exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new('RGB', (40, 20)).save(tmp_path / 'a.jpg', exif=exif)
-    uri, problem = load_picture(tmp_path / 'a.jpg', (20, 40))
+    exif[0x0112] = orientation
+    file = tmp_path / f'a.{suffix}'
+    Image.fromarray(pixels).save(file, exif=exif)
+    size = image_size(file)
+    uri, problem = load_picture(file, size)
     assert problem is None
-    assert pixels_of(uri).shape == (40, 20, 3)
+    picture, wanted = pixels_of(uri), read_image(file)
+    assert picture.shape == wanted.shape == (size[1], size[0], 3)
+    centres = np.ix_([size[1] // 4, 3 * size[1] // 4], [size[0] // 4, 3 * size[0] // 4])
+    np.testing.assert_allclose(picture[centres].astype(int), wanted[centres].astype(int), atol=6)
+    assert len(np.unique(wanted[centres][..., 0])) == 4
 
 
 def test_problems_are_said(tmp_path: Path) -> None:
@@ -120,8 +139,17 @@ def test_problems_are_said(tmp_path: Path) -> None:
     (tmp_path / 'text.png').write_text('no image')
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((4, 4, 3), np.uint8))
     assert load_picture(tmp_path / 'none.png', (4, 4)) == (None, 'image file not found')
-    assert load_picture(tmp_path / 'empty.png', (4, 4)) == (None, 'image file cannot be read')
-    assert load_picture(tmp_path / 'text.png', (4, 4)) == (None, 'image file cannot be read')
+    noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    (tmp_path / 'cut.jpg').write_bytes(cv2.imencode('.jpg', noise)[1].tobytes()[:600])
+    for name, reason in (
+        ('empty.png', 'the file is empty'),
+        ('text.png', 'not an image in a known format'),
+        ('cut.jpg', 'Truncated File Read'),
+    ):
+        picture, problem = load_picture(tmp_path / name, (4, 4))
+        assert picture is None
+        assert problem.startswith('image cannot be decoded (') and reason in problem
+        assert str(tmp_path) not in problem
     assert (
         'is now 4 x 4 pixels, evaluated were 8 x 4' in load_picture(tmp_path / 'a.png', (8, 4))[1]
     )

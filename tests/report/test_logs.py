@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mmdefect.report.logs import read_logs
+import pytest
+
+from mmdefect.report.logs import read_logs, training_seconds
 
 
 def write(work_dir: Path, run: str, lines: list[dict], tail: str = '') -> None:
@@ -75,3 +77,30 @@ def test_iteration_based_training(tmp_path: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     log = read_logs(tmp_path)
     assert (log.train, log.val, log.notes, log.runs) == ({}, {}, [], 0)
+    assert training_seconds(tmp_path) == 0
+
+
+def timed(*points: tuple[float, float]) -> list[dict]:
+    return [{'loss': 1.0, 'time': time, 'step': step} for step, time in points]
+
+
+@pytest.mark.parametrize(
+    ('runs', 'seconds'),
+    [
+        ([timed((20, 0.5), (40, 0.25), (43, 1))], 10 + 5 + 3),
+        ([timed((20, 1), (40, 1)), timed((60, 2))], 40 + 40),
+        # Killed at 50, resumed from 40: ten iterations were computed twice.
+        ([timed((20, 1), (40, 1), (50, 1)), timed((50, 2), (60, 2))], 50 + 40),
+        # Started anew in the same folder.
+        ([timed((20, 1), (40, 1)), timed((20, 1))], 60),
+        # A run without training between two others.
+        ([timed((20, 1)), [val(1, 0.5)], timed((40, 1))], 40),
+        ([[*timed((20, 1)), val(30, 0.1), {'loss': 1.0, 'step': 30}, *timed((40, 1))]], 40),
+        ([timed((20, float('nan')), (40, 1))], 40),
+    ],
+    ids=['windows', 'resumed', 'repeated', 'anew', 'test between', 'other lines', 'no number'],
+)
+def test_training_seconds(tmp_path: Path, runs: list[list[dict]], seconds: float) -> None:
+    for index, lines in enumerate(runs):
+        write(tmp_path, f'2026010{index}', lines, '{"loss": 0.5, "time": 9, "st')
+    assert training_seconds(tmp_path) == pytest.approx(seconds)

@@ -81,6 +81,21 @@ def test_nothing_found_starts_in_the_middle() -> None:
     assert table_of(image([(*BOX, 0, 0)], [])).start == 0.5
 
 
+@pytest.mark.parametrize(
+    ('min_score', 'lowest'), [(0, 0.01), (0.01, 0.01), (0.015, 0.02), (0.07, 0.07), (1, 1.0)]
+)
+def test_nothing_starts_below_what_the_file_holds(min_score: float, lowest: float) -> None:
+    # Without the limit the best F1 would lie at 0.01 to 0.05.
+    item = image([(*BOX, 0, 0)], [(*BOX, 0, 0.05)])
+    for images in ([], [item]):
+        matches = [match_image(item) for item in images]
+        table = threshold_table(images, matches, 1, min_score)
+        assert table.lowest == lowest
+        assert table.start >= lowest
+    assert (table.start <= 0.05) == (lowest <= 0.05)
+    assert threshold_table([], [], 1, 0.6).start == 0.6
+
+
 def test_youden_interval() -> None:
     good, bad = image([], []), image([(*BOX, 0, 0)], [(*BOX, 0, 0.8)])
     assert table_of(good).youden_interval() is None

@@ -122,6 +122,23 @@ def test_content(work_dir: Path) -> None:
     assert sorted(map(str, problems)) == ['None', 'None', 'image file not found']
 
 
+@pytest.mark.parametrize(('key', 'lowest'), [({}, 0.01), ({'min_score': 0.05}, 0.05)])
+def test_slider_and_boxes_start_at_the_lowest_score(tmp_path: Path, key, lowest: float) -> None:
+    found = [[*BOX, 0, 0.02], [*BOX, 0, 0.05]]
+    save(tmp_path, evaluation(['rust'], [entry('a.png', [[*BOX, 0, 0]], found)], **key))
+    page = write_report(tmp_path).read_text(encoding='utf-8')
+    assert f'min="{lowest:.2f}" max="1"' in page
+    data = data_of(page)
+    assert data['table']['start'] >= lowest
+    assert all(row[5] >= lowest for row in data['gallery'][0]['found'])
+    assert len(data['gallery'][0]['found']) == (2 if lowest < 0.05 else 1)
+
+
+def test_limit_of_detections_is_per_image_and_class(work_dir: Path) -> None:
+    page = write_report(work_dir).read_text(encoding='utf-8')
+    assert '100 boxes per image and class at most' in page
+
+
 def test_same_input_same_data(work_dir: Path, tmp_path: Path) -> None:
     first = write_report(work_dir, tmp_path / 'new' / 'a.html').read_text(encoding='utf-8')
     second = write_report(work_dir, tmp_path / 'b.html').read_text(encoding='utf-8')
@@ -171,6 +188,8 @@ def test_broken_summary_is_said(work_dir: Path) -> None:
         ('[1]', r"format must be 'mmdefect-evaluation/1', got None"),
         ({'format': 'mmdefect-evaluation/2'}, r"got 'mmdefect-evaluation/2'"),
         ({'classes': 'rust'}, r"key 'classes'"),
+        ({'min_score': -0.1}, r"key 'min_score'"),
+        ({'min_score': float('nan')}, r"key 'min_score'"),
         ({'images': [entry('a.png', [[*BOX, 7, 0]], [])]}, r'image a\.png: class index .* got 7'),
         ({'images': [entry('a.png', [[1, 2, None, 4, 0, 0]], [])]}, r"'images.0.ground_truth.0.2'"),
         ({'images': [entry('a.png', [], [[1, 2, float('nan'), 4, 0, 0.5]])]}, r'detections.0.2'),

@@ -41,7 +41,8 @@ def fails(monkeypatch, capfd, tmp_path):
         assert not [
             name
             for name in left
-            if name.endswith(('.pth', '.tmp')) and not name.startswith('given')
+            if name.endswith(('.pth', '.tmp'))
+            and not name.startswith('given')
             or name.startswith('.')
             or name in ('evaluation.json', 'last_checkpoint')
         ]
@@ -182,9 +183,7 @@ def test_payload_does_not_run(fails, tmp_path, tiny_trained, how):
 def test_work_dir_is_a_file(fails, tmp_path, tiny_config):
     (tmp_path / 'file').write_text('')
     for folder in (tmp_path / 'file', tmp_path / 'file' / 'below'):
-        assert 'give another --work-dir' in fails(
-            launch.train, tiny_config, '--work-dir', folder
-        )
+        assert 'give another --work-dir' in fails(launch.train, tiny_config, '--work-dir', folder)
 
 
 def spoil_box(*bbox):

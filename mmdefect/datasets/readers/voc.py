@@ -37,8 +37,8 @@ class VOCReader(BaseReader):
         root (str | Path): Folder of the data set.
         images (str): Image folder below ``root``. Default ``images``.
         annotations (str): XML folder below ``root``. Default ``annotations``.
-        list_file (str | None): Text file below ``root`` with one stem per line (folders by
-            ``/`` or ``\\``), the images to read, in that order. Default None: all, sorted.
+        list_file (str | None): Text file below ``root`` with one stem per line (folders split
+            by slash or backslash), the images to read, in that order. Default None: all, sorted.
         one_based (bool): Corners are 1-based and inclusive, as VOC defines them and NEU-DET
             uses them: read as ``[xmin - 1, ymin - 1, xmax, ymax]``. False keeps the four values,
             as LabelImg writes them: 0-based, ``xmax`` and ``ymax`` exclusive. Default True.

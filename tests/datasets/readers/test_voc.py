@@ -109,9 +109,18 @@ def test_list_file_keeps_its_order(tmp_path):
     assert [record.image_id for record in records] == ['c', 'a']
 
 
+def test_list_file_with_backslashes(tmp_path):
+    add(tmp_path, 'rust/1')
+    add(tmp_path, 'rust/2')
+    (tmp_path / 'train.txt').write_text('rust\\2\nrust/1\n')
+    records = VOCReader(tmp_path, list_file='train.txt')
+    assert [record.image_id for record in records] == ['rust/2', 'rust/1']
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
+        ('x/a\nx\\a\n', "duplicate image id 'x/a'"),
         ('a\na\n', "duplicate image id 'a'"),
         ('\n', 'list file is empty'),
         ('z\n', "'z' has no XML file"),
@@ -150,6 +159,9 @@ def test_images_without_xml(tmp_path, policy, stems):
             '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><annotation>&b;</annotation>',
             'a document type is not accepted',
         ),
+        ('<!DOCTYPE annotation><annotation></annotation>', 'a document type is not accepted'),
+        ('<annotation>&b;</annotation>', 'not a readable XML file'),
+        ('<?xml version="1.0" encoding="none"?><annotation/>', 'not a readable XML file'),
     ],
 )
 def test_unreadable_xml(tmp_path, content, message):

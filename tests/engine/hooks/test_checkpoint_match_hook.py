@@ -51,9 +51,9 @@ def start(tmp_path, make_config, tiny_coco, monkeypatch):
                 if hasattr(hook, 'ema_model')
             ]
 
-        monkeypatch.setattr('mmengine.runner.loops.EpochBasedTrainLoop.run', lambda self: peek(
-            self.runner
-        ))
+        monkeypatch.setattr(
+            'mmengine.runner.loops.EpochBasedTrainLoop.run', lambda self: peek(self.runner)
+        )
         launch.train(
             [str(config), '--work-dir', str(tmp_path / 'work'),
              '--cfg-options', f'load_from={checkpoint}']
