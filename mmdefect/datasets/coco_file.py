@@ -58,13 +58,13 @@ def load_coco(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(
             f'{path}: not COCO: the top level is a {type(content).__name__}, not an object with '
-            '"images", "annotations" and "categories"'
+            '"images", "annotations" and "categories"; give a COCO JSON file'
         )
     for key, cure in _CURES.items():
         if key not in content:
             raise InputError(f'{path}: not COCO: no key "{key}"; {cure}')
         if not isinstance(content[key], list):
-            raise InputError(f'{path}: not COCO: "{key}" must be a list')
+            raise InputError(f'{path}: not COCO: "{key}" must be a list; {cure}')
     _require_keys(path, content['images'], 'images', ('id', 'file_name'))
     _require_keys(path, content['annotations'], 'annotations', ('image_id', 'category_id', 'bbox'))
     _require_keys(path, content['categories'], 'categories', ('id', 'name'))
@@ -76,10 +76,13 @@ def load_coco(path: str | Path) -> dict[str, Any]:
 def _require_keys(path: Path, entries: list[Any], part: str, keys: tuple[str, ...]) -> None:
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise InputError(f'{path}: not COCO: {part}[{index}] must be an object')
+            raise InputError(f'{path}: not COCO: {part}[{index}] must be an object; remove it')
         for key in keys:
             if key not in entry:
-                raise InputError(f'{path}: not COCO: {part}[{index}] has no key "{key}"')
+                raise InputError(
+                    f'{path}: not COCO: {part}[{index}] has no key "{key}"; add it or remove '
+                    'the entry'
+                )
         for key in keys:
             if key.endswith('id') and not isinstance(entry[key], (int, str)):
                 raise InputError(
