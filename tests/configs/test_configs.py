@@ -15,7 +15,11 @@ from PIL import Image
 import mmdefect.registry  # noqa: F401  registers the scope
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
-CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob('*/*.py'))
+CONFIGS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in ROOT.glob('*/*.py')
+    if path.parent.name != '_base_'
+)
 FROM_SCRATCH = [name for name in CONFIGS if 'finetune' not in name]
 CLEAN = (1, 4, 6)
 
