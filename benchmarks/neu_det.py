@@ -13,6 +13,7 @@ import argparse
 import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,18 @@ def main() -> None:
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     args = parser.parse_args()
     results = {}
-    for name, config in CONFIGS.items():
-        work_dir = args.work_dir / f'{config.stem}_seed{args.seed}'
-        results[name] = _train(config, work_dir, args)
-        if not args.skip_speed:
-            results[name].update(measure_training_step(config, args.rounds))
+    # Imports and loggers print; standard output is for the result.
+    with redirect_stdout(sys.stderr):
+        for name, config in CONFIGS.items():
+            work_dir = args.work_dir / f'{config.stem}_seed{args.seed}'
+            results[name] = _train(config, work_dir, args)
+            if not args.skip_speed:
+                results[name].update(measure_training_step(config, args.rounds))
+        machine = describe_machine()
     if args.json:
-        print(json.dumps({'machine': describe_machine(), 'rows': _rows(results)}))
+        print(json.dumps({'machine': machine, 'rows': _rows(results)}))
     else:
-        _print(results)
+        _print(results, machine)
 
 
 def _train(config: Path, work_dir: Path, args: argparse.Namespace) -> dict[str, Any]:
@@ -108,8 +112,7 @@ def _row(name: str, ours: float, unit: str) -> dict[str, Any]:
     return {'name': name, 'ours': ours, 'peer': None, 'ratio': None, 'unit': unit}
 
 
-def _print(results: dict[str, Any]) -> None:
-    machine = describe_machine()
+def _print(results: dict[str, Any], machine: dict[str, Any]) -> None:
     print(f'machine: {machine["cpu"]}, {machine["threads"]} threads, {machine["features"]}')
     names = list(results)
     print('| | ' + ' | '.join(names) + ' |\n|---|' + '---|' * len(names))
@@ -141,4 +144,8 @@ def _print(results: dict[str, Any]) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        # The tool has said on standard error what was wrong.
+        sys.exit(error.returncode)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,10 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=3)
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     args = parser.parse_args()
-    speeds = measure_training_step(args.config, args.rounds, args.steps)
+    # Imports and loggers print; standard output is for the result.
+    with redirect_stdout(sys.stderr):
+        speeds = measure_training_step(args.config, args.rounds, args.steps)
+        machine = describe_machine()
     fast, slow = speeds['bf16']['images_per_second'], speeds['fp32']['images_per_second']
     row = {
         'name': f'{args.config.stem} training step bf16 against fp32',
@@ -101,9 +106,9 @@ def main() -> None:
         'unit': 'img/s',
     }
     if args.json:
-        print(json.dumps({'machine': describe_machine(), 'rows': [row]}))
+        print(json.dumps({'machine': machine, 'rows': [row]}))
     else:
-        print(f'machine: {describe_machine()}')
+        print(f'machine: {machine}')
         for name, speed in speeds.items():
             print(f'{name}: {speed["images_per_second"]:.2f} ±{speed["spread"]:.2f} img/s')
         print(f'ratio: {fast / slow:.2f}')

@@ -121,7 +121,7 @@ def installed_stack() -> tuple[str | None, dict[str, str | None], list[str], lis
             errors.append(f'{need.names[0]} is not installed; {cure}')
         elif Version(version) < Version(need.minimum):
             errors.append(f'{need.names[0]} {version} is older than {need.minimum}; {cure}')
-        elif Version(version) > Version(need.tested):
+        elif Version(Version(version).public) > Version(need.tested):
             notes.append(f'{need.names[0]} {version} is newer than the tested {need.tested}')
     return stack.name, versions, errors, notes
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import mmdefect  # noqa: F401  lets MMDetection's models be imported
+from mmdefect.structures import EVALUATION_MIN_SCORE
 
 
 @pytest.fixture(scope='module')
@@ -104,7 +105,7 @@ def test_inferencer(tiny_trained):
     image = tiny_trained.data / 'images' / '003.png'
     found = inferencer(str(image), no_save_vis=True)['predictions'][0]
     (expected,) = (item for item in record['images'] if Path(item['path']).name == '003.png')
-    kept = np.array(found['scores']) >= 0.05
+    kept = np.array(found['scores']) >= EVALUATION_MIN_SCORE
     # The same boxes that the evaluation saw.
     assert len(found['bboxes']) > 0
     np.testing.assert_allclose(
