@@ -10,8 +10,8 @@ _base_ = [
 gamma = 2.0  # focal loss: how strongly easy examples are turned down
 alpha = 0.25  # focal loss: weight of positives against negatives
 lr = 1e-3  # peak learning rate, for batches of 8 images
-max_epochs = 12  # passes over the training set
-val_interval = 3  # epochs between two validations
+max_epochs = 16  # passes over the training set
+val_interval = 4  # epochs between two validations
 
 # ---- sometimes --------------------------------------------------------------------------------
 base_channels = 32  # of the backbone; a ResNet-18 has 64
