@@ -21,6 +21,7 @@ from machine import describe_machine
 from train_step import measure_training_step
 
 import mmdefect  # noqa: F401  lets a wheel-only OpenMMLab install run
+from mmdefect.engine.launch import run
 from mmdefect.report.logs import training_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -145,7 +146,7 @@ def _print(results: dict[str, Any], machine: dict[str, Any]) -> None:
 
 if __name__ == '__main__':
     try:
-        main()
+        run(lambda _: main())
     except subprocess.CalledProcessError as error:
         # The tool has said on standard error what was wrong.
         sys.exit(error.returncode)

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 import mmdefect  # noqa: F401  lets a wheel-only OpenMMLab install run
+from mmdefect.engine.launch import run
 
 
 def measure_training_step(config: str | Path, rounds: int = 7, steps: int = 3) -> dict[str, Any]:
@@ -115,4 +116,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(lambda _: main())

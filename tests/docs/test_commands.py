@@ -13,7 +13,7 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 BLOCK = re.compile(r'^```bash\n(.*?)^```', re.MULTILINE | re.DOTALL)
 TINY = (
     'train_cfg.max_epochs=1 train_cfg.val_interval=1 '
-    'train_dataloader.dataset.indices=16 val_dataloader.dataset.indices=8'
+    'train_dataloader.dataset.indices=16 val_dataloader.dataset.indices=48'
 )
 
 

@@ -1,4 +1,5 @@
 # SGD for models that start from a checkpoint.
+_base_ = ['./warmup_cosine.py']
 
 # ---- often changed ----------------------------------------------------------------------------
 max_epochs = 12  # passes over the training set
@@ -6,7 +7,6 @@ lr = 0.005  # peak learning rate, for batches of 8 images
 val_interval = 1  # epochs between two validations
 
 # ---- sometimes --------------------------------------------------------------------------------
-warmup_iters = 200  # iterations of linear warm-up
 weight_decay = 1e-4
 clip_norm = 10.0  # largest gradient norm
 
@@ -17,15 +17,3 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=lr, momentum=0.9, weight_decay=weight_decay),
     clip_grad=dict(max_norm=clip_norm),
 )
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warmup_iters),
-    # Down to the last epoch of train_cfg.
-    dict(
-        type='CosineAnnealingLR',
-        eta_min_ratio=0.01,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
-# With --auto-scale-lr the learning rate follows the batch size.
-auto_scale_lr = dict(enable=False, base_batch_size=8)

@@ -1,4 +1,5 @@
 # AdamW with warm-up and a cosine, for models trained from random weights.
+_base_ = ['./warmup_cosine.py']
 
 # ---- often changed ----------------------------------------------------------------------------
 max_epochs = 24  # passes over the training set
@@ -6,7 +7,6 @@ lr = 5e-4  # peak learning rate, for batches of 8 images
 val_interval = 4  # epochs between two validations
 
 # ---- sometimes --------------------------------------------------------------------------------
-warmup_iters = 200  # iterations of linear warm-up
 weight_decay = 0.05
 clip_norm = 10.0  # largest gradient norm
 
@@ -18,15 +18,3 @@ optim_wrapper = dict(
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, bypass_duplicate=True),
     clip_grad=dict(max_norm=clip_norm),
 )
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warmup_iters),
-    # Down to the last epoch of train_cfg.
-    dict(
-        type='CosineAnnealingLR',
-        eta_min_ratio=0.01,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
-# With --auto-scale-lr the learning rate follows the batch size.
-auto_scale_lr = dict(enable=False, base_batch_size=8)
