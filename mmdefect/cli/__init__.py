@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from mmdefect._version import __version__
 from mmdefect.cli.convert import convert
 from mmdefect.cli.demo import demo
 from mmdefect.cli.doctor import doctor
@@ -18,11 +20,27 @@ __all__ = ['app', 'main']
 
 app = typer.Typer(
     name='mmdefect',
-    help='Few-label defect detection inside the OpenMMLab stack.',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option('--version', callback=_show_version, is_eager=True, help='Show it.')
+    ] = False,
+) -> None:
+    """Few-label defect detection inside the OpenMMLab stack."""
+
+
 app.command()(doctor)
 app.command('sample-data')(sample_data)
 app.command()(convert)

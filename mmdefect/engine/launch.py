@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +21,13 @@ from mmdefect.errors import InputError
 
 __all__ = ['run', 'test', 'train']
 
+_UNKNOWN_KEY = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
+
 
 def run(command: Callable[[Sequence[str] | None], object]) -> None:
     """Run a command; bad input becomes one line on standard error and exit code 2.
+
+    Ctrl-C exits with 130 and says how to go on.
 
     Args:
         command (Callable): :func:`train` or :func:`test`.
@@ -32,6 +37,20 @@ def run(command: Callable[[Sequence[str] | None], object]) -> None:
     except InputError as error:
         print(f'mmdefect: {_one_line(error)}', file=sys.stderr)
         sys.exit(2)
+    except TypeError as error:
+        # What a registered component says to a misspelt key of its config.
+        found = _UNKNOWN_KEY.search(str(error))
+        if found is None:
+            raise
+        component, key = found.groups()
+        print(
+            f'mmdefect: {component} has no key {key!r}; correct it in the config or the options',
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print('mmdefect: stopped; --resume goes on from the last checkpoint', file=sys.stderr)
+        sys.exit(130)
 
 
 def train(arguments: Sequence[str] | None = None) -> None:

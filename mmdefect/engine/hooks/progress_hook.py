@@ -116,8 +116,9 @@ class ProgressHook(Hook):
                 MofNCompleteColumn(),
                 TextColumn('{task.fields[rate]}'),
                 TimeElapsedColumn(),
-                TextColumn('left'),
+                TextColumn('elapsed,'),
                 TimeRemainingColumn(),
+                TextColumn('left'),
                 TextColumn('{task.fields[text]}'),
                 console=console,
                 # An error message belongs on standard error also while a bar is shown.
