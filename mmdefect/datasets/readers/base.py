@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdefect.datasets.readers.files import ImageList
 from mmdefect.errors import InputError
 from mmdefect.structures import ImageRecord, Problem
 
@@ -20,13 +22,18 @@ OnError = Literal['raise', 'drop']
 class BaseReader(ABC):
     """An iterable of :class:`~mmdefect.structures.ImageRecord`, lazy and repeatable.
 
-    A new format needs :meth:`read` and :attr:`classes`; it calls :meth:`problem` for whatever
-    is wrong with a box or an image and goes on with the next one.
+    A new format needs :meth:`read`; it asks :meth:`wanted` before it parses what belongs to an
+    image, calls :meth:`problem` for whatever is wrong with a box or an image, and goes on with
+    the next one.
 
     Args:
         name (str): What messages call the source.
         on_error ('raise' | 'drop'): Raise at the first bad box or image, or drop and list it
             in :attr:`problems`. Default ``raise``.
+        list_file (str | Path | None): Text file naming the images to read, one per line, as
+            :class:`~mmdefect.datasets.readers.files.ImageList` takes them; relative to ``root``
+            or to the working folder. Default None: all images.
+        root (Path | None): Folder of the source. Default None: the working folder.
 
     Attributes:
         problems (list[Problem]): What the latest iteration dropped.
@@ -43,28 +50,68 @@ class BaseReader(ABC):
 
     declares_classes: bool = False
 
-    def __init__(self, name: str, on_error: OnError = 'raise') -> None:
+    def __init__(
+        self,
+        name: str,
+        on_error: OnError = 'raise',
+        list_file: str | Path | None = None,
+        root: Path | None = None,
+    ) -> None:
         if on_error not in ('raise', 'drop'):
             raise InputError(f"{name}: on_error must be 'raise' or 'drop', got {on_error!r}")
         self.name = name
         self.on_error = on_error
+        self.list_file: Path | None = None
+        if list_file is not None:
+            below = (root or Path()) / list_file
+            self.list_file = (
+                below if below.is_file() or not Path(list_file).is_file() else Path(list_file)
+            )
+        self._listed: ImageList | None = None
+        self._classes: tuple[str, ...] | None = None
         self.problems: list[Problem] = []
         self.notes: list[str] = []
 
     @property
-    @abstractmethod
     def classes(self) -> tuple[str, ...]:
-        """Class names: as declared, else sorted names found."""
+        """Class names: as declared, else the sorted names of all boxes, which reads all files."""
+        if self._classes is None:
+            for _ in self:
+                pass
+        return self._classes or ()
 
     @abstractmethod
     def read(self) -> Iterator[ImageRecord]:
         """Yield the records in file order or sorted."""
 
     def __iter__(self) -> Iterator[ImageRecord]:
-        """Read from the start; :attr:`problems` and :attr:`notes` start empty."""
+        """Read from the start; :attr:`problems` and :attr:`notes` start empty.
+
+        Raises:
+            InputError: Something is wrong and ``on_error`` is ``raise``.
+        """
         self.problems = []
         self.notes = []
-        return self.read()
+        self._listed = None if self.list_file is None else ImageList(self.list_file)
+        found: set[str] = set()
+        for record in self.read():
+            found.update(record.labels)
+            yield record
+        self._classes = tuple(sorted(found))
+        left = [] if self._listed is None else self._listed.left()
+        for line in left:
+            self.problem(f'{self.list_file}', f'{line!r} is not in {self.name}; correct the list')
+
+    def wanted(self, name: str | Path) -> bool:
+        """Whether the list file, where there is one, names an image.
+
+        Args:
+            name (str | Path): Path of the image, or what the annotation calls it.
+
+        Returns:
+            bool: True when the image is to be read.
+        """
+        return self._listed is None or self._listed.take(str(name))
 
     def problem(self, where: str, what: str) -> None:
         """Raise or collect one problem.

@@ -11,8 +11,9 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from defusedxml import DTDForbidden, ElementTree
 
-from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
+from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
+from mmdefect.datasets.readers.files import ImageIndex, files_by_stem
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
@@ -38,7 +39,7 @@ class VOCReader(BaseReader):
         images (str): Image folder below ``root``. Default ``images``.
         annotations (str): XML folder below ``root``. Default ``annotations``.
         list_file (str | None): Text file below ``root`` with one stem per line (folders split
-            by slash or backslash), the images to read, in that order. Default None: all, sorted.
+            by slash or backslash), the images to read. Default None: all.
         one_based (bool): Corners are 1-based and inclusive, as VOC defines them and NEU-DET
             uses them: read as ``[xmin - 1, ymin - 1, xmax, ymax]``. False keeps the four values,
             as LabelImg writes them: 0-based, ``xmax`` and ``ymax`` exclusive. Default True.
@@ -73,7 +74,7 @@ class VOCReader(BaseReader):
     ) -> None:
         reject_unknown_keys('VOCReader', unknown, _KNOWN_KEYS)
         root = Path(root)
-        super().__init__(str(root / list_file if list_file else root), on_error)
+        super().__init__(str(root / list_file if list_file else root), on_error, list_file, root)
         for key, value, known in (
             ('difficult', difficult, ('ignore', 'keep')),
             ('images_without_xml', images_without_xml, ('raise', 'good', 'skip')),
@@ -82,38 +83,25 @@ class VOCReader(BaseReader):
                 raise InputError(f'VOCReader: {key} must be one of {known}, got {value!r}')
         self.image_folder = root / images
         self.xml_folder = root / annotations
-        self.list_file = root / list_file if list_file else None
         self.one_based = one_based
         self.difficult = difficult
         self.images_without_xml = images_without_xml
-        self._classes: tuple[str, ...] | None = None
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Sorted names of all boxes; reads all files unless that was done before."""
-        if self._classes is None:
-            for _ in self:
-                pass
-        return self._classes or ()
 
     def read(self) -> Iterator[ImageRecord]:
-        """Yield the images sorted by stem, or in the order of ``list_file``.
+        """Yield the images sorted by stem.
 
         Raises:
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
-        images = _files_by_stem(self.image_folder, IMAGE_SUFFIXES, 'image')
-        by_name = _by_last_part(images)
-        xml_files = _files_by_stem(self.xml_folder, ('.xml',), 'annotation')
-        found: set[str] = set()
+        images = ImageIndex(self.image_folder)
+        by_stem = images.by_stem
+        xml_files = files_by_stem(self.xml_folder, ('.xml',), 'annotation')
         below_one = 0
-        for stem in self._stems(images, xml_files):
-            record = self._read_one(stem, xml_files, images, by_name)
+        for stem in self._stems(by_stem, xml_files):
+            record = self._read_one(stem, xml_files, images)
             if record is not None:
-                found.update(record.labels)
                 below_one += int((record.boxes[:, :2] < 0).any(axis=1).sum())
                 yield record
-        self._classes = tuple(sorted(found))
         if below_one and self.one_based:
             self.notes.append(
                 f'{self.name}: {below_one} boxes begin at 0 or below, which 1-based corners '
@@ -121,15 +109,15 @@ class VOCReader(BaseReader):
             )
 
     def _stems(self, images: dict[str, list[Path]], xml_files: dict[str, list[Path]]) -> list[str]:
-        if self.list_file is not None:
-            return _read_list(self.list_file)
         stems = set(xml_files)
         # An image may lie elsewhere than its XML file, so compare last parts too.
         last_parts = {stem.rsplit('/', 1)[-1] for stem in xml_files}
         without = sorted(
             stem
             for stem in images
-            if stem not in xml_files and stem.rsplit('/', 1)[-1] not in last_parts
+            if stem not in xml_files
+            and stem.rsplit('/', 1)[-1] not in last_parts
+            and self.wanted(stem)
         )
         if without and self.images_without_xml == 'raise':
             self.problem(
@@ -139,24 +127,20 @@ class VOCReader(BaseReader):
             )
         if self.images_without_xml == 'good':
             stems.update(without)
-        return sorted(stems)
+        return sorted(stem for stem in stems if self.wanted(stem))
 
     def _read_one(
         self,
         stem: str,
         xml_files: dict[str, list[Path]],
-        images: dict[str, list[Path]],
-        by_name: dict[str, list[Path]],
+        images: ImageIndex,
     ) -> ImageRecord | None:
-        if stem not in xml_files and (stem not in images or self.images_without_xml == 'raise'):
-            self.problem(f'{self.list_file}', f'{stem!r} has no XML file in {self.xml_folder}')
-            return None
         if stem not in xml_files:
-            return self._good_record(stem, images) if self.images_without_xml == 'good' else None
+            return self._good_record(stem, images.by_stem)
         xml_file = xml_files[stem][0]
         try:
             tree = _parse(xml_file)
-            path = _image_path(stem, xml_file, tree, images, by_name, self.image_folder)
+            path = images.find(str(xml_file), stem, tree.findtext('filename') or '')
             width, height = _declared_size(tree) or image_size(path)
             names, corners, difficult = _objects(xml_file, tree)
         except InputError as error:
@@ -191,47 +175,6 @@ class VOCReader(BaseReader):
         return ImageRecord(images[stem][0], stem, width, height, empty, (), np.zeros(0, bool), ())
 
 
-def _files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[str, list[Path]]:
-    """Files below a folder by their path relative to it, without suffix, in posix form."""
-    if not folder.is_dir():
-        raise InputError(f'{folder}: {kind} folder is missing; check the path')
-    files: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob('*')):
-        if path.suffix.lower() in suffixes and not path.name.startswith('.'):
-            stem = path.relative_to(folder).with_suffix('').as_posix()
-            files.setdefault(stem, []).append(path)
-    if not files:
-        raise InputError(f'{folder}: no {kind} files ({", ".join(suffixes)}); check the path')
-    return files
-
-
-def _by_last_part(images: dict[str, list[Path]]) -> dict[str, list[Path]]:
-    by_name: dict[str, list[Path]] = {}
-    for paths in images.values():
-        for path in paths:
-            by_name.setdefault(path.stem, []).append(path)
-            by_name.setdefault(path.name, []).append(path)
-    return by_name
-
-
-def _read_list(path: Path) -> list[str]:
-    if not path.is_file():
-        raise InputError(f'{path}: list file is missing; check the path')
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'{path}: list file cannot be read ({error})') from error
-    stems = [line.strip().replace('\\', '/') for line in lines if line.strip()]
-    if not stems:
-        raise InputError(f'{path}: list file is empty; write one file stem per line')
-    seen: set[str] = set()
-    for stem in stems:
-        if stem in seen:
-            raise InputError(f'{path}: duplicate image id {stem!r}; list each image once')
-        seen.add(stem)
-    return stems
-
-
 def _parse(path: Path) -> Element:
     try:
         tree: Element = ElementTree.fromstring(path.read_bytes(), forbid_dtd=True)
@@ -244,30 +187,6 @@ def _parse(path: Path) -> Element:
     if tree.tag != 'annotation':
         raise InputError(f'{path}: not Pascal VOC: the root is <{tree.tag}>, not <annotation>')
     return tree
-
-
-def _image_path(
-    stem: str,
-    xml_file: Path,
-    tree: Element,
-    images: dict[str, list[Path]],
-    by_name: dict[str, list[Path]],
-    folder: Path,
-) -> Path:
-    written = (tree.findtext('filename') or '').strip().replace('\\', '/').rsplit('/', 1)[-1]
-    for found in (images.get(stem), by_name.get(stem.rsplit('/', 1)[-1]), by_name.get(written)):
-        if not found:
-            continue
-        if len(found) == 1:
-            return found[0]
-        named = [path for path in found if path.name == written]
-        if len(named) == 1:
-            return named[0]
-        raise InputError(
-            f'{xml_file}: image is ambiguous: {found[0]} or {found[1]}; keep one, or name it '
-            'in <filename>'
-        )
-    raise InputError(f'{xml_file}: image {stem!r} is missing from {folder}; add it or drop the XML')
 
 
 def _declared_size(tree: Element) -> tuple[int, int] | None:
