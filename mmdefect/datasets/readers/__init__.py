@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from mmdefect.datasets.readers.base import BaseReader
 from mmdefect.datasets.readers.coco import COCOReader
+from mmdefect.datasets.readers.formats import FORMATS, detect_format, open_reader, reader_class
 from mmdefect.datasets.readers.voc import VOCReader
 
-__all__ = ['BaseReader', 'COCOReader', 'VOCReader']
+__all__ = [
+    'FORMATS',
+    'BaseReader',
+    'COCOReader',
+    'VOCReader',
+    'detect_format',
+    'open_reader',
+    'reader_class',
+]

@@ -2,13 +2,63 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES
 from mmdefect.errors import InputError
 
-__all__ = ['ImageIndex', 'ImageList', 'files_by_stem', 'read_list']
+__all__ = ['ImageIndex', 'ImageList', 'files_by_stem', 'read_list', 'walk_files']
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, the nearest first, those of one folder sorted by name.
+
+    Hidden files and folders (``.git``, ``.ipynb_checkpoints``) are passed over, linked folders
+    followed, each folder once. Memory is bounded by the largest folder.
+
+    Args:
+        folder (Path): Where to look.
+
+    Yields:
+        Path: A file; nothing is opened.
+
+    Raises:
+        InputError: A folder cannot be listed.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / 'sub').mkdir()
+        >>> for name in ('b.txt', '.hidden', 'sub/a.txt'):
+        ...     (folder / name).touch()
+        >>> [path.name for path in walk_files(folder)]
+        ['b.txt', 'a.txt']
+    """
+    waiting = deque([folder])
+    seen: set[str] = set()
+    while waiting:
+        current = waiting.popleft()
+        real = os.path.realpath(current)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(current) as listing:
+                entries = sorted(
+                    (entry.name, entry.is_dir())
+                    for entry in listing
+                    if not entry.name.startswith('.')
+                )
+        except OSError as error:
+            raise InputError(
+                f'{current}: folder cannot be listed ({error.strerror or error}); check its '
+                'permissions'
+            ) from error
+        yield from (current / name for name, is_folder in entries if not is_folder)
+        waiting.extend(current / name for name, is_folder in entries if is_folder)
 
 
 def files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[str, list[Path]]:
@@ -34,8 +84,8 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[st
     if not folder.is_dir():
         raise InputError(f'{folder}: {kind} folder is missing; check the path')
     files: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob('*')):
-        if path.suffix.lower() in suffixes and not path.name.startswith('.'):
+    for path in sorted(walk_files(folder)):
+        if path.suffix.lower() in suffixes:
             stem = path.relative_to(folder).with_suffix('').as_posix()
             files.setdefault(stem, []).append(path)
     if not files:

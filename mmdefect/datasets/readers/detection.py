@@ -1,0 +1,172 @@
+"""What a folder or a file looks like: evidence for each annotation format, cheaply gathered."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from mmdefect.datasets.images import IMAGE_SUFFIXES
+from mmdefect.datasets.readers.files import walk_files
+from mmdefect.errors import InputError
+
+__all__ = ['CLASS_FILES', 'MASK_FOLDERS', 'MASK_SUFFIXES', 'formats_found']
+
+# Names of files that list YOLO classes, one per line.
+CLASS_FILES = ('classes.txt', 'obj.names', 'classes.names')
+MASK_FOLDERS = ('masks', 'mask', 'ground_truth', 'gt')
+# What a mask's stem may add to that of its image.
+MASK_SUFFIXES = ('_mask', '_gt')
+
+_HEAD_BYTES = 64 * 1024
+_MAX_NAMES = 200_000
+_HEADS_PER_KIND = 10
+_YAML_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml')
+_FIRST_TAG = re.compile(r'<([A-Za-z_][\w.:-]*)')
+_XML_FORMATS = {'annotation': 'voc', 'annotations': 'cvat'}
+
+
+def formats_found(source: Path) -> tuple[dict[str, Path], Counter[str]]:
+    """Look for evidence of every annotation format.
+
+    At most 200,000 names are looked at, and the first 64 kB of ten files of each kind.
+
+    Args:
+        source (Path): A folder or a file.
+
+    Returns:
+        tuple: Format names with a file or folder each that speaks for them, and how many files
+        of each suffix were seen. Class lists and bare images count only where nothing else does.
+
+    Raises:
+        InputError: There is no such file or folder, or one cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / 'a.png').touch()
+        >>> found, kinds = formats_found(folder)
+        >>> found['folder'].name, kinds
+        ('a.png', Counter({'.png': 1}))
+    """
+    if not source.exists():
+        raise InputError(f'{source}: does not exist; check the path')
+    files = list(islice(walk_files(source), _MAX_NAMES)) if source.is_dir() else [source]
+    by_suffix: dict[str, list[Path]] = {}
+    for path in files:
+        by_suffix.setdefault(path.suffix.lower(), []).append(path)
+    kinds = Counter({suffix or 'without suffix': len(paths) for suffix, paths in by_suffix.items()})
+    images = [path for suffix in IMAGE_SUFFIXES for path in by_suffix.get(suffix, ())]
+    texts = by_suffix.get('.txt', [])
+    found: dict[str, Path] = {}
+    for name, path in (
+        *_heads(by_suffix.get('.json', ()), _json_format),
+        *_heads(by_suffix.get('.xml', ()), _xml_format),
+        *_pairs(images),
+        *_label_rows(texts, images),
+        *_mask_images(source, images),
+    ):
+        found.setdefault(name, path)
+    if found:
+        return found, kinds
+    class_lists = [
+        path for path in files if path.name.lower() in CLASS_FILES or path.name in _YAML_FILES
+    ]
+    empty_labels = [path for path in texts if path.parent.name == 'labels']
+    if source.suffix.lower() in ('.yaml', '.yml') or class_lists or empty_labels:
+        return {'yolo': (class_lists or empty_labels or [source])[0]}, kinds
+    if images and not kinds.keys() & {'.json', '.xml', '.csv'}:
+        return {'folder': images[0]}, kinds
+    return {}, kinds
+
+
+def _heads(
+    paths: Iterable[Path], classify: Callable[[str], str | None]
+) -> Iterator[tuple[str, Path]]:
+    for path in islice(paths, _HEADS_PER_KIND):
+        name = classify(_head(path))
+        if name is not None:
+            yield name, path
+
+
+def _head(path: Path) -> str:
+    """The first 64 kB as text, whatever stands there."""
+    try:
+        with path.open('rb') as file:
+            data = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise InputError(
+            f'{path}: cannot be read ({error.strerror or error}); check its permissions'
+        ) from error
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode('utf-16' if wide else 'utf-8-sig', errors='replace')
+
+
+def _json_format(head: str) -> str | None:
+    keys = set(re.findall(r'"(\w+)"\s*:', head))
+    if head.lstrip().startswith('['):
+        # A list with category_id holds COCO results, which are no annotations.
+        is_list_of_tasks = keys & {'data', 'annotations', 'completions', 'label'}
+        return 'label-studio' if is_list_of_tasks and 'category_id' not in keys else None
+    if keys & {'shapes', 'imagePath', 'imageData'}:
+        return 'labelme'
+    if keys & {'images', 'categories', 'category_id'}:
+        return 'coco'
+    return 'label-studio' if keys >= {'data', 'annotations'} else None
+
+
+def _xml_format(head: str) -> str | None:
+    # Comments may hold tags.
+    tag = _FIRST_TAG.search(re.sub(r'<!--.*?-->', '', head, flags=re.DOTALL))
+    return _XML_FORMATS.get(tag[1]) if tag else None
+
+
+def _pairs(images: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """A tested image beside its template, as DeepPCB names them."""
+    names = {(path.parent, path.stem): path for path in images}
+    for (folder, stem), path in names.items():
+        if stem.endswith('_test') and (folder, f'{stem[:-5]}_temp') in names:
+            yield 'deeppcb', path
+            return
+
+
+def _label_rows(texts: Iterable[Path], images: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """A text file in a folder of labels or named like an image, with a row of YOLO numbers."""
+    stems = {path.stem for path in images}
+    labels = (
+        path
+        for path in texts
+        if path.name.lower() not in CLASS_FILES
+        and ('labels' in path.parts or path.stem in stems)
+        and path.stat().st_size
+    )
+    for path in islice(labels, _HEADS_PER_KIND):
+        lines = _head(path).splitlines()
+        if lines and _is_label_row(lines[0].split()):
+            yield 'yolo', path
+            return
+
+
+def _is_label_row(words: list[str]) -> bool:
+    try:
+        index, *values = (float(word) for word in words)
+    except ValueError:
+        return False
+    return len(values) >= 4 and index.is_integer() and all(-0.1 <= v <= 1.1 for v in values)
+
+
+def _mask_images(source: Path, images: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """A mask in a folder of masks, or named like the image beside it."""
+    names = {(path.parent, path.stem) for path in images}
+    for path in images:
+        folders = path.relative_to(source).parts[:-1] if path != source else ()
+        beside = any(
+            path.stem.endswith(suffix) and (path.parent, path.stem.removesuffix(suffix)) in names
+            for suffix in MASK_SUFFIXES
+        )
+        if beside or any(folder.lower() in MASK_FOLDERS for folder in folders):
+            yield 'mask', path
+            return
