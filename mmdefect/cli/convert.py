@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmdefect.cli.progress import track
 from mmdefect.errors import InputError
 
 if TYPE_CHECKING:
     from mmdefect.datasets.readers import BaseReader
-    from mmdefect.structures import ImageRecord
 
 __all__ = ['SourceFormat', 'convert']
-
-# Shorter runs need no progress bar.
-_QUIET_SECONDS = 2.0
 
 
 class SourceFormat(str, Enum):
@@ -106,7 +101,7 @@ def convert(
     else:
         _refuse(only_voc, source_format)
         reader = COCOReader(source, image_root, on_error)  # type: ignore[arg-type]
-    records = _with_progress(iter(reader))
+    records = track(reader, 'reading')
     order = _class_names(classes) or (reader.classes if reader.declares_classes else None)
     content = records_to_coco(records, order, out.parent)
     if not content['images']:
@@ -129,27 +124,6 @@ def _class_names(text: str | None) -> list[str] | None:
         if not name or names.count(name) > 1:
             raise InputError(f'--classes: {name!r} must be a name that stands once')
     return names
-
-
-def _with_progress(records: Iterator[ImageRecord]) -> Iterator[ImageRecord]:
-    """Show a counter once reading has taken longer than a moment."""
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn('{task.completed:.0f} images read'), TimeElapsedColumn())
-    progress = Progress(*columns, transient=True)
-    task = progress.add_task('', total=None)
-    start = time.monotonic()
-    shown = False
-    try:
-        for record in records:
-            yield record
-            progress.advance(task)
-            if not shown and time.monotonic() - start > _QUIET_SECONDS:
-                progress.start()
-                shown = True
-    finally:
-        if shown:
-            progress.stop()
 
 
 def _print_summary(reader: BaseReader, content: dict[str, Any], out: Path) -> None:

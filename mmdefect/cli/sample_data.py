@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mmdefect.cli.progress import progress
+
 __all__ = ['sample_data']
 
 
@@ -32,16 +34,9 @@ def sample_data(
 ) -> None:
     """Write a generated data set: images and one COCO file per split."""
     from rich.console import Console
-    from rich.progress import Progress
 
     from mmdefect.datasets.synthetic import write_drill
 
-    console = Console()
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f'{kind.value} parts', total=None)
-
-        def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        summary = write_drill(out, level.value, seed=seed, progress=show)
-    console.print(str(summary), highlight=False, markup=False)
+    with progress(f'{kind.value} parts', unit='parts') as update:
+        summary = write_drill(out, level.value, seed=seed, progress=update)
+    Console().print(str(summary), highlight=False, markup=False)
