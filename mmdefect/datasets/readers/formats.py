@@ -7,17 +7,12 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from mmdefect.datasets.format_names import FORMATS
 from mmdefect.datasets.readers.base import BaseReader
 from mmdefect.datasets.readers.detection import formats_found
 from mmdefect.errors import InputError, nearest_name, reject_unknown_keys
 
 __all__ = ['FORMATS', 'detect_format', 'open_reader', 'reader_class']
-
-# Name in commands -> reader in mmdefect.datasets.readers; in the order of `convert --help`.
-FORMATS: dict[str, str] = {
-    'voc': 'VOCReader',
-    'coco': 'COCOReader',
-}
 
 
 def detect_format(source: str | Path) -> str:
