@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.files import ImageList
 from mmdefect.errors import InputError
 from mmdefect.structures import ImageRecord, Problem
@@ -126,6 +127,36 @@ class BaseReader(ABC):
         if self.on_error == 'raise':
             raise InputError(f"{where}: {what} (on_error='drop' leaves it out)")
         self.problems.append(Problem(where, what))
+
+    def refuse(self, error: InputError) -> None:
+        """Raise or collect what a part of the reading found wrong with an image.
+
+        Args:
+            error (InputError): Its message is ``where: what is wrong and how to mend it``.
+
+        Raises:
+            InputError: ``on_error`` is ``raise``.
+        """
+        where, _, what = str(error).partition(': ')
+        self.problem(where, what)
+
+    def size_of(self, image: Path) -> tuple[int, int] | None:
+        """The upright size of an image, from its header.
+
+        Args:
+            image (Path): The image file.
+
+        Returns:
+            tuple[int, int] | None: ``(w, h)`` in pixels; None when it is a problem.
+
+        Raises:
+            InputError: There is no such image and ``on_error`` is ``raise``.
+        """
+        try:
+            return image_size(image)
+        except InputError as error:
+            self.refuse(error)
+            return None
 
     def good_boxes(
         self, boxes: NDArray[np.float32], image: str, box_ids: tuple[Any, ...]

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES
 from mmdefect.errors import InputError
 
-__all__ = ['ImageIndex', 'ImageList', 'files_by_stem', 'read_list', 'walk_files']
+__all__ = [
+    'IMAGE_FOLDERS',
+    'ImageIndex',
+    'ImageList',
+    'files_by_stem',
+    'read_list',
+    'subfolder',
+    'walk_files',
+]
+
+# Customary names of an image folder, in lower case.
+IMAGE_FOLDERS = ('images', 'jpegimages', 'imgs', 'image')
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
@@ -45,20 +57,47 @@ def walk_files(folder: Path) -> Iterator[Path]:
         if real in seen:
             continue
         seen.add(real)
-        try:
-            with os.scandir(current) as listing:
-                entries = sorted(
-                    (entry.name, entry.is_dir())
-                    for entry in listing
-                    if not entry.name.startswith('.')
-                )
-        except OSError as error:
-            raise InputError(
-                f'{current}: folder cannot be listed ({error.strerror or error}); check its '
-                'permissions'
-            ) from error
-        yield from (current / name for name, is_folder in entries if not is_folder)
-        waiting.extend(current / name for name, is_folder in entries if is_folder)
+        entries = _entries(current)
+        yield from (current / entry.name for entry in entries if entry.is_file())
+        waiting.extend(current / entry.name for entry in entries if entry.is_dir())
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder shows, sorted by name."""
+    try:
+        with os.scandir(folder) as listing:
+            shown = [entry for entry in listing if not entry.name.startswith('.')]
+    except OSError as error:
+        raise InputError(
+            f'{folder}: folder cannot be listed ({error.strerror or error}); check its permissions'
+        ) from error
+    return sorted(shown, key=lambda entry: entry.name)
+
+
+def subfolder(folder: Path, names: tuple[str, ...]) -> Path | None:
+    """The first of some customary folders that there is.
+
+    Args:
+        folder (Path): Where to look, not deeper.
+        names (tuple[str, ...]): Lower-case names, the likeliest first.
+
+    Returns:
+        Path | None: The folder, in whatever case its name is written; None when there is none.
+
+    Raises:
+        InputError: The folder cannot be listed.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / 'JPEGImages').mkdir()
+        >>> subfolder(folder, ('images', 'jpegimages')).name
+        'JPEGImages'
+    """
+    if not folder.is_dir():
+        return None
+    found = {entry.name.lower(): entry.name for entry in _entries(folder) if entry.is_dir()}
+    return next((folder / found[name] for name in names if name in found), None)
 
 
 def files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[str, list[Path]]:
@@ -114,6 +153,7 @@ class ImageIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._by_stem: dict[str, list[Path]] | None = None
+        self._owners: dict[Path, str] = {}
         self._by_name: dict[str, list[Path]] = {}
 
     @property
@@ -135,7 +175,8 @@ class ImageIndex:
         """Find the image of an annotation by the names it may have, the surest first.
 
         Each name is tried as a path below the folder, with and without suffix; then its last
-        part as the name or the stem of the only such image.
+        part as the name or the stem of the only such image, or of the one whose folders are
+        most like those of the name.
 
         Args:
             where (str): The annotation file, for messages.
@@ -154,6 +195,8 @@ class ImageIndex:
                 if len(found) > 1:
                     last_parts = {other.rsplit('/', 1)[-1] for other in names}
                     found = [path for path in found if path.name in last_parts] or found
+                if len(found) > 1:
+                    found = self._nearest(found, name)
                 if len(found) == 1:
                     return found[0]
                 raise InputError(
@@ -165,14 +208,46 @@ class ImageIndex:
             f'{where}: image {shown!r} is missing from {self.folder}; add it or drop its annotation'
         )
 
+    def claim(self, where: str, *names: str) -> Path:
+        """Like :meth:`find`, for formats with one annotation file per image.
+
+        Args:
+            where (str): The annotation file.
+            *names (str): As in :meth:`find`.
+
+        Returns:
+            Path: The image file.
+
+        Raises:
+            InputError: There is no such image, more than one, or another annotation file has
+                claimed it.
+        """
+        path = self.find(where, *names)
+        owner = self._owners.setdefault(path, where)
+        if owner != where:
+            raise InputError(f'{where}: image {path} belongs to {owner} already; keep one of them')
+        return path
+
+    def _nearest(self, paths: list[Path], name: str) -> list[Path]:
+        """Those whose folders share the most beginning and end with the folders of a name."""
+        wanted = name.split('/')[:-1]
+        shared = []
+        for path in paths:
+            folders = path.relative_to(self.folder).parts[:-1]
+            shared.append(
+                _equal_at_start(wanted, folders) + _equal_at_start(wanted[::-1], folders[::-1])
+            )
+        return [path for path, count in zip(paths, shared, strict=True) if count == max(shared)]
+
     def _candidates(self, name: str, where: str) -> Iterator[list[Path]]:
         """Images by one name, the narrowest meaning first; never an empty list."""
         try:
             if (self.folder / name).is_file():
                 yield [self.folder / name]
         except (OSError, ValueError) as error:
+            reason = getattr(error, 'strerror', None) or error
             raise InputError(
-                f'{where}: image name {name[:80]!r} cannot be used ({error}); correct it'
+                f'{where}: image name {name[:80]!r} cannot be used ({reason}); correct it'
             ) from None
         by_stem, last = self.by_stem, name.rsplit('/', 1)[-1]
         for found in (
@@ -182,6 +257,11 @@ class ImageIndex:
         ):
             if found:
                 yield found
+
+
+def _equal_at_start(one: Sequence[str], other: Sequence[str]) -> int:
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 class ImageList:

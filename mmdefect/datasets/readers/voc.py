@@ -13,7 +13,12 @@ from defusedxml import DTDForbidden, ElementTree
 
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
-from mmdefect.datasets.readers.files import ImageIndex, files_by_stem
+from mmdefect.datasets.readers.files import (
+    IMAGE_FOLDERS,
+    ImageIndex,
+    files_by_stem,
+    subfolder,
+)
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
@@ -24,22 +29,25 @@ _KNOWN_KEYS = (
     'root', 'images', 'annotations', 'list_file', 'one_based', 'difficult', 'images_without_xml',
     'on_error',
 )  # fmt: skip
+_XML_FOLDERS = ('annotations',)
 
 
 @READERS.register_module()
 class VOCReader(BaseReader):
-    """Read a folder of Pascal VOC annotations.
+    """Read Pascal VOC annotations: a folder of XML files and images, or one XML file.
 
     Files are matched by stem: ``annotations/x/a.xml`` belongs to ``images/x/a.*``, or to the
     only image of that stem, or to the one that ``<filename>`` names. The stem, with folders
-    below ``annotations``, is the image id.
+    below ``annotations``, is the image id. One XML file is in memory at a time.
 
     Args:
-        root (str | Path): Folder of the data set.
-        images (str): Image folder below ``root``. Default ``images``.
-        annotations (str): XML folder below ``root``. Default ``annotations``.
-        list_file (str | None): Text file below ``root`` with one stem per line (folders split
-            by slash or backslash), the images to read. Default None: all.
+        root (str | Path): Folder of the data set, or one XML file.
+        images (str | None): Image folder below ``root``. Default None: ``images`` or
+            ``JPEGImages`` where there is one, else ``root`` with all folders below.
+        annotations (str | None): XML folder below ``root``. Default None: ``annotations`` or
+            ``Annotations`` where there is one, else ``root`` with all folders below.
+        list_file (str | Path | None): Text file with one stem or image per line, below ``root``
+            or its ``ImageSets/Main``: the images to read. Default None: all.
         one_based (bool): Corners are 1-based and inclusive, as VOC defines them and NEU-DET
             uses them: read as ``[xmin - 1, ymin - 1, xmax, ymax]``. False keeps the four values,
             as LabelImg writes them: 0-based, ``xmax`` and ``ymax`` exclusive. Default True.
@@ -63,9 +71,9 @@ class VOCReader(BaseReader):
     def __init__(
         self,
         root: str | Path,
-        images: str = 'images',
-        annotations: str = 'annotations',
-        list_file: str | None = None,
+        images: str | None = None,
+        annotations: str | None = None,
+        list_file: str | Path | None = None,
         one_based: bool = True,
         difficult: Literal['ignore', 'keep'] = 'ignore',
         images_without_xml: Literal['raise', 'good', 'skip'] = 'raise',
@@ -73,16 +81,21 @@ class VOCReader(BaseReader):
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('VOCReader', unknown, _KNOWN_KEYS)
-        root = Path(root)
-        super().__init__(str(root / list_file if list_file else root), on_error, list_file, root)
+        self.root = Path(root)
+        self.folder = self.root.parent if self.root.is_file() else self.root
+        if list_file is not None and not (self.folder / list_file).is_file():
+            below = Path('ImageSets', 'Main', list_file)
+            list_file = below if (self.folder / below).is_file() else list_file
+        name = self.folder / list_file if list_file else self.root
+        super().__init__(str(name), on_error, list_file, self.folder)
         for key, value, known in (
             ('difficult', difficult, ('ignore', 'keep')),
             ('images_without_xml', images_without_xml, ('raise', 'good', 'skip')),
         ):
             if value not in known:
                 raise InputError(f'VOCReader: {key} must be one of {known}, got {value!r}')
-        self.image_folder = root / images
-        self.xml_folder = root / annotations
+        self.images = images
+        self.annotations = annotations
         self.one_based = one_based
         self.difficult = difficult
         self.images_without_xml = images_without_xml
@@ -93,11 +106,16 @@ class VOCReader(BaseReader):
         Raises:
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
-        images = ImageIndex(self.image_folder)
-        by_stem = images.by_stem
-        xml_files = files_by_stem(self.xml_folder, ('.xml',), 'annotation')
+        images = ImageIndex(self._image_folder())
+        if self.root.is_file():
+            xml_files = {self.root.stem: [self.root]}
+            stems = [self.root.stem] if self.wanted(self.root.stem) else []
+        else:
+            by_stem, xml_folder = images.by_stem, self._xml_folder()
+            xml_files = files_by_stem(xml_folder, ('.xml',), 'annotation')
+            stems = self._stems(by_stem, xml_files, xml_folder)
         below_one = 0
-        for stem in self._stems(by_stem, xml_files):
+        for stem in stems:
             record = self._read_one(stem, xml_files, images)
             if record is not None:
                 below_one += int((record.boxes[:, :2] < 0).any(axis=1).sum())
@@ -108,7 +126,21 @@ class VOCReader(BaseReader):
                 'cannot; if LabelImg wrote them, set one_based=False'
             )
 
-    def _stems(self, images: dict[str, list[Path]], xml_files: dict[str, list[Path]]) -> list[str]:
+    def _image_folder(self) -> Path:
+        if self.images is not None:
+            return self.folder / self.images
+        around = self.folder.parent if self.folder.name.lower() in _XML_FOLDERS else self.folder
+        found = subfolder(self.folder, IMAGE_FOLDERS) or subfolder(around, IMAGE_FOLDERS)
+        return found or (around if self.root.is_file() else self.folder)
+
+    def _xml_folder(self) -> Path:
+        if self.annotations is not None:
+            return self.folder / self.annotations
+        return subfolder(self.folder, _XML_FOLDERS) or self.folder
+
+    def _stems(
+        self, images: dict[str, list[Path]], xml_files: dict[str, list[Path]], xml_folder: Path
+    ) -> list[str]:
         stems = set(xml_files)
         # An image may lie elsewhere than its XML file, so compare last parts too.
         last_parts = {stem.rsplit('/', 1)[-1] for stem in xml_files}
@@ -121,7 +153,7 @@ class VOCReader(BaseReader):
         )
         if without and self.images_without_xml == 'raise':
             self.problem(
-                f'{self.xml_folder}',
+                f'{xml_folder}',
                 f'{len(without)} images have no XML file (first: {images[without[0]][0]}); set '
                 "images_without_xml='good' if they are good parts, or 'skip' to leave them out",
             )
@@ -140,12 +172,11 @@ class VOCReader(BaseReader):
         xml_file = xml_files[stem][0]
         try:
             tree = _parse(xml_file)
-            path = images.find(str(xml_file), stem, tree.findtext('filename') or '')
+            path = images.claim(str(xml_file), stem, tree.findtext('filename') or '')
             width, height = _declared_size(tree) or image_size(path)
             names, corners, difficult = _objects(xml_file, tree)
         except InputError as error:
-            where, _, what = str(error).partition(': ')
-            self.problem(where, what)
+            self.refuse(error)
             return None
         if self.one_based:
             corners[:, :2] -= 1
@@ -165,14 +196,11 @@ class VOCReader(BaseReader):
         )
 
     def _good_record(self, stem: str, images: dict[str, list[Path]]) -> ImageRecord | None:
-        try:
-            width, height = image_size(images[stem][0])
-        except InputError as error:
-            where, _, what = str(error).partition(': ')
-            self.problem(where, what)
+        size = self.size_of(images[stem][0])
+        if size is None:
             return None
         empty = np.zeros((0, 4), np.float32)
-        return ImageRecord(images[stem][0], stem, width, height, empty, (), np.zeros(0, bool), ())
+        return ImageRecord(images[stem][0], stem, *size, empty, (), np.zeros(0, bool), ())
 
 
 def _parse(path: Path) -> Element:

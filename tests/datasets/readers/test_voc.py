@@ -232,6 +232,64 @@ def test_missing_image(tmp_path):
     assert len(list(VOCReader(tmp_path, on_error='drop'))) == 1
 
 
+def move(tmp_path, images, annotations):
+    """Write two images and their XML files, each into the given folders."""
+    for stem in ('a', 'b'):
+        add(tmp_path / 'from', stem, voc_object(), filename='')
+    for source, target in (('images', images), ('annotations', annotations)):
+        (tmp_path / 'voc' / target).mkdir(parents=True, exist_ok=True)
+        for path in (tmp_path / 'from' / source).iterdir():
+            path.rename(tmp_path / 'voc' / target / path.name)
+    return tmp_path / 'voc'
+
+
+@pytest.mark.parametrize(
+    ('images', 'annotations', 'image_ids'),
+    [
+        ('', '', ['a', 'b']),
+        ('images', '', ['a', 'b']),
+        ('', 'annotations', ['a', 'b']),
+        ('JPEGImages', 'Annotations', ['a', 'b']),
+        ('deep/er', 'deep/er', ['deep/er/a', 'deep/er/b']),
+        ('VOC2007/JPEGImages', 'VOC2007/Annotations', [f'VOC2007/Annotations/{c}' for c in 'ab']),
+    ],
+)
+def test_layouts_are_found_by_looking(tmp_path, images, annotations, image_ids):
+    root = move(tmp_path, images, annotations)
+    records = list(VOCReader(root))
+    assert [record.image_id for record in records] == image_ids
+    assert [record.path for record in records] == [root / images / f'{c}.jpg' for c in 'ab']
+    xml_file = root / annotations / 'b.xml'
+    (record,) = VOCReader(xml_file)
+    assert (record.path, record.image_id) == (root / images / 'b.jpg', 'b')
+
+
+def test_list_files_of_voc_devkit(tmp_path):
+    root = move(tmp_path, 'JPEGImages', 'Annotations')
+    (root / 'ImageSets' / 'Main').mkdir(parents=True)
+    (root / 'ImageSets' / 'Main' / 'val.txt').write_text('b\n')
+    (record,) = VOCReader(root, list_file='val.txt')
+    assert record.image_id == 'b'
+
+
+def test_splits_with_equal_stems_keep_to_their_folders(tmp_path):
+    for split in ('train', 'val'):
+        add(tmp_path / split, 'a', filename='')
+    records = list(VOCReader(tmp_path))
+    assert [record.path.parts[-3] for record in records] == ['train', 'val']
+    (tmp_path / 'val' / 'images' / 'a.jpg').unlink()
+    with pytest.raises(InputError, match=r'val/annotations/a\.xml: image .* belongs to'):
+        list(VOCReader(tmp_path))
+
+
+def test_two_xml_files_for_one_image(tmp_path):
+    add(tmp_path, 'a')
+    add(tmp_path, 'b', filename='a.jpg', image=False)
+    with pytest.raises(InputError, match=r'b\.xml: image .*a\.jpg belongs to .*a\.xml already'):
+        list(VOCReader(tmp_path))
+    assert len(list(VOCReader(tmp_path, on_error='drop'))) == 1
+
+
 def test_neu_det():
     folder = Path(os.environ.get('MMDEFECT_DATA', '')) / 'neu_det'
     if not os.environ.get('MMDEFECT_DATA') or not folder.is_dir():

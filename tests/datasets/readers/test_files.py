@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from mmdefect.datasets.readers.files import ImageIndex, ImageList, subfolder, walk_files
+from mmdefect.errors import InputError
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def names(folder):
+    return [path.relative_to(folder).as_posix() for path in walk_files(folder)]
+
+
+def test_walk_is_sorted_nearest_first_and_passes_hidden_files_over(tmp_path):
+    touch(tmp_path, 'z.txt', 'a/b/c.txt', 'a/d.txt', '.git/x.txt', 'a/.b.txt')
+    assert names(tmp_path) == ['z.txt', 'a/d.txt', 'a/b/c.txt']
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='links need a privilege on Windows')
+def test_walk_follows_links_once_and_skips_what_is_no_file(tmp_path):
+    data = touch(tmp_path / 'data', 'a.png')
+    root = touch(tmp_path / 'root', 'b.png')
+    (root / 'linked').symlink_to(data)
+    (root / 'loop').symlink_to(root)
+    (root / 'broken.png').symlink_to(tmp_path / 'nowhere')
+    os.mkfifo(root / 'pipe.png')
+    assert names(root) == ['b.png', 'linked/a.png']
+
+
+def test_walk_says_when_a_folder_cannot_be_listed(tmp_path):
+    with pytest.raises(InputError, match='none: folder cannot be listed'):
+        list(walk_files(tmp_path / 'none'))
+
+
+def test_subfolder_takes_the_likeliest_in_any_case(tmp_path):
+    touch(tmp_path, 'JPEGImages/a.png', 'Masks/a.png', 'file')
+    assert subfolder(tmp_path, ('images', 'jpegimages')).name == 'JPEGImages'
+    assert subfolder(tmp_path, ('file', 'other')) is None
+    assert subfolder(tmp_path / 'none', ('images',)) is None
+
+
+@pytest.mark.parametrize(
+    ('name', 'found'),
+    [
+        ('train/a', 'images/train/a.png'),
+        ('labels/val/a', 'images/val/a.png'),
+        ('images/val/a.png', 'images/val/a.png'),
+        ('b', 'images/b.jpg'),
+        ('C:\\x\\b.png', 'images/b.jpg'),
+    ],
+)
+def test_image_with_the_most_similar_folders(tmp_path, name, found):
+    touch(tmp_path, 'images/train/a.png', 'images/val/a.png', 'images/b.jpg')
+    assert ImageIndex(tmp_path).find('x.xml', name) == tmp_path / found
+
+
+@pytest.mark.parametrize('name', ['a', 'other/a', 'a.png'])
+def test_image_that_no_folder_tells_apart(tmp_path, name):
+    touch(tmp_path, 'train/a.png', 'val/a.png')
+    with pytest.raises(InputError, match=r'x\.xml: image is ambiguous'):
+        ImageIndex(tmp_path).find('x.xml', name)
+
+
+@pytest.mark.parametrize('name', ['a\0b', 'a' * 5000, '', '..', '/etc', '../' * 50])
+def test_image_names_that_cannot_be(tmp_path, name):
+    touch(tmp_path, 'b.png')
+    with pytest.raises(InputError, match=r'x\.xml: image ') as caught:
+        ImageIndex(tmp_path).find('x.xml', name)
+    assert len(str(caught.value)) < 400
+
+
+def test_claim_gives_an_image_to_one_annotation_only(tmp_path):
+    index = ImageIndex(touch(tmp_path, 'a.png'))
+    assert index.claim('a.xml', 'a') == index.claim('a.xml', 'a')
+    with pytest.raises(InputError, match=r'b\.xml: image .*a\.png belongs to a\.xml already'):
+        index.claim('b.xml', 'a')
+
+
+@pytest.mark.parametrize(
+    ('line', 'name'),
+    [
+        ('a', 'deep/a.png'),
+        ('deep/a', 'a.png'),
+        ('./deep/a.jpg', 'deep/a.png'),
+        ('/data/images/a.jpg', 'images/a'),
+        ('a.jpg a_not/a.txt', 'a'),
+        ('my part 1', 'my part 1.png'),
+        ('1.5mm', '1.5mm.png'),
+    ],
+)
+def test_list_entries_name_images(tmp_path, line, name):
+    (tmp_path / 'train.txt').write_text(f'{line}\n')
+    listed = ImageList(tmp_path / 'train.txt')
+    assert not listed.take('other')
+    assert listed.left() == [line]
+    assert listed.take(name)
+    assert listed.left() == []
