@@ -31,6 +31,9 @@ def sample_data(
     out: Annotated[Path, typer.Argument(help='Folder to write; made when absent.')],
     level: Annotated[Level, typer.Option(help='easy for demos, real for claims.')] = Level.easy,
     seed: Annotated[int, typer.Option(help='Same seed, same bytes.')] = 0,
+    bit_depth: Annotated[
+        int, typer.Option(help='8: colour JPEG; 10, 12, 14, 16: grey 16-bit PNG.')
+    ] = 8,
 ) -> None:
     """Write a generated data set: images and one COCO file per split."""
     from rich.console import Console
@@ -38,5 +41,5 @@ def sample_data(
     from mmdefect.datasets.synthetic import write_drill
 
     with progress(f'{kind.value} parts', unit='parts') as update:
-        summary = write_drill(out, level.value, seed=seed, progress=update)
+        summary = write_drill(out, level.value, seed=seed, bit_depth=bit_depth, progress=update)
     Console().print(str(summary), highlight=False, markup=False)

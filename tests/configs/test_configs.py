@@ -63,7 +63,8 @@ def data(tmp_path_factory):
 @pytest.fixture
 def load(data, monkeypatch):
     monkeypatch.setenv('MMDEFECT_DATA', data.as_posix())
-    monkeypatch.setenv('MMDEFECT_DRILL', (data / 'drill').as_posix())
+    for name in ('MMDEFECT_DRILL', 'MMDEFECT_DRILL_GREY12'):
+        monkeypatch.setenv(name, (data / 'drill').as_posix())
     init_default_scope('mmdet')
     return lambda name: Config.fromfile(ROOT / name)
 

@@ -38,7 +38,8 @@ _GENERATOR = 'mmdefect sample-data drill'
 _RECIPE = 1
 _MARKER = 'drill_unfinished.json'
 _JPEG_QUALITY = 93
-_NAME = re.compile(rf'({"|".join(SPLITS)})_\d{{4,}}_v[0-{NUM_VIEWS - 1}]\.jpg')
+_BIT_DEPTHS = (8, 10, 12, 14, 16)
+_NAME = re.compile(rf'({"|".join(SPLITS)})_\d{{4,}}_v[0-{NUM_VIEWS - 1}]\.(jpg|png)')
 
 
 def write_drill(
@@ -46,6 +47,7 @@ def write_drill(
     level: str = 'easy',
     *,
     seed: int = 0,
+    bit_depth: int = 8,
     parts: Mapping[str, int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DrillSummary:
@@ -63,15 +65,19 @@ def write_drill(
     whole in two to four views. A view that shows less than :data:`MIN_VISIBLE` of a defect has no
     box for it, one that shows more has the box of the visible piece.
 
-    The same seed and level give the same bytes (with the same NumPy and OpenCV). The COCO files
-    are written last. A folder that already holds this very data set is left alone; one that holds
-    another drill data set is replaced.
+    With a ``bit_depth`` above 8 the images are those of a grey camera: 16-bit PNG files whose
+    values fill that many bits.
+
+    The same seed, level and bit depth give the same bytes (with the same NumPy and OpenCV). The
+    COCO files are written last. A folder that already holds this very data set is left alone; one
+    that holds another drill data set is replaced.
 
     Args:
         out (str | Path): Folder to write to.
         level (str): ``easy`` or ``real`` (weak contrast, changing light, harmless marks). Default
             ``easy``.
         seed (int): Seed, >= 0. Default 0.
+        bit_depth (int): 8 (colour JPEG), or 10, 12, 14 or 16 (grey 16-bit PNG). Default 8.
         parts (Mapping[str, int] | None): Number of parts per split, each >= 0; splits not named
             keep :data:`DEFAULT_PARTS`. Default None.
         progress (Callable[[int, int], None] | None): Called after each part with the number of
@@ -81,8 +87,8 @@ def write_drill(
         DrillSummary: Counts per split and shapes per class; ``str()`` of it is a table.
 
     Raises:
-        InputError: Unknown level or split, negative seed or number of parts, a path that cannot
-            be written, or a file in the way that this function did not write.
+        InputError: Unknown level, bit depth or split, negative seed or number of parts, a path
+            that cannot be written, or a file in the way that this function did not write.
 
     Example:
         >>> import tempfile
@@ -95,6 +101,10 @@ def write_drill(
     counts = _check_parts(parts)
     if seed < 0:
         raise InputError(f'sample-data drill: seed must be >= 0, got {seed}')
+    if bit_depth not in _BIT_DEPTHS:
+        raise InputError(
+            f'sample-data drill: bit_depth must be one of {_BIT_DEPTHS}, got {bit_depth}'
+        )
     info = {
         'description': 'Generated end views of drill bits',
         'generator': _GENERATOR,
@@ -102,11 +112,13 @@ def write_drill(
         'level': level,
         'seed': seed,
         'parts': counts,
+        # Not in 8-bit data, whose bytes stay as they always were.
+        **({'bit_depth': bit_depth} if bit_depth > 8 else {}),
     }
     found = _read_ours(out)
     if _is_complete(out, info, found):
-        return summarise(out, level, seed, True, _labelled(found))
-    _clear(out, counts, ours=bool(found) or (out / _MARKER).exists())
+        return summarise(out, level, seed, True, _labelled(found), bit_depth)
+    _clear(out, counts, bit_depth, ours=bool(found) or (out / _MARKER).exists())
     write_json(out / _MARKER, info)
     total, done = sum(counts.values()), 0
     documents = {}
@@ -118,7 +130,7 @@ def write_drill(
             'annotations': [],
         }
         for index, plan in enumerate(plan_split(seed, split, counts[split])):
-            _write_part(out, document, split, index, plan, seed, difficulty)
+            _write_part(out, document, split, index, plan, seed, difficulty, bit_depth)
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -129,7 +141,7 @@ def write_drill(
     for name, document in documents.items():
         write_json(out / f'{name}.json', document)
     (out / _MARKER).unlink()
-    return summarise(out, level, seed, False, labelled)
+    return summarise(out, level, seed, False, labelled, bit_depth)
 
 
 def _check_parts(parts: Mapping[str, int] | None) -> dict[str, int]:
@@ -141,8 +153,9 @@ def _check_parts(parts: Mapping[str, int] | None) -> dict[str, int]:
     return counts
 
 
-def _file_name(split: str, index: int, view_id: int) -> str:
-    return f'images/{split}/{split}_{index:04d}_v{view_id}.jpg'
+def _file_name(split: str, index: int, view_id: int, bit_depth: int) -> str:
+    suffix = 'jpg' if bit_depth == 8 else 'png'
+    return f'images/{split}/{split}_{index:04d}_v{view_id}.{suffix}'
 
 
 def _document_names() -> tuple[str, ...]:
@@ -184,13 +197,13 @@ def _labelled(found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {split: found['unlabeled_truth' if split == 'unlabeled' else split] for split in SPLITS}
 
 
-def _clear(out: Path, counts: Mapping[str, int], *, ours: bool) -> None:
+def _clear(out: Path, counts: Mapping[str, int], bit_depth: int, *, ours: bool) -> None:
     """Remove an older data set of ours; refuse to overwrite images of anyone else."""
     if not ours:
         for split in SPLITS:
             for index in range(counts[split]):
                 for view_id in range(NUM_VIEWS):
-                    path = out / _file_name(split, index, view_id)
+                    path = out / _file_name(split, index, view_id, bit_depth)
                     if path.exists():
                         raise InputError(
                             f'{path}: exists and was not written by {_GENERATOR!r}; '
@@ -221,13 +234,14 @@ def _write_part(
     plan: list[PlannedDefect],
     seed: int,
     level: DrillLevel,
+    bit_depth: int,
 ) -> None:
     """Render one part, write its views, add its images and annotations to the document."""
     rng = part_generator(seed, split, index)
     part = render_part(rng, plan, level)
     part_id = f'{split}_{index:04d}'
-    for view in iterate_views(rng, part, level):
-        name = _file_name(split, index, view.view_id)
+    for view in iterate_views(rng, part, level, bit_depth):
+        name = _file_name(split, index, view.view_id, bit_depth)
         _write_image(out / name, view.image)
         image_id = len(document['images']) + 1
         document['images'].append(
@@ -277,9 +291,10 @@ def _annotate(
     return annotations
 
 
-def _write_image(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write a JPEG; the unfinished mark, not a rename per image, tells a broken-off run."""
-    encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+def _write_image(path: Path, image: NDArray[Any]) -> None:
+    """Encode by suffix; the unfinished mark, not a rename per image, tells a broken-off run."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == '.jpg' else []
+    encoded = cv2.imencode(path.suffix, image, options)[1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.tobytes())

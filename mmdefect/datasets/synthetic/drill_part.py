@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +31,8 @@ from mmdefect.datasets.synthetic.views import NUM_VIEWS, VIEW_SIZE, view_homogra
 
 __all__ = ['DrillPart', 'DrillView', 'iterate_views', 'render_part']
 
+Image = NDArray[np.float32]
+
 
 @dataclass(frozen=True)
 class DrillPart:
@@ -37,7 +40,7 @@ class DrillPart:
 
     Args:
         bit (DrillBit): Shape of the bit.
-        image (NDArray[np.float32]): Part image, BGR ``(h, w, 3)``, 0 to 1, before the sensor.
+        image (Image): Part image, BGR ``(h, w, 3)``, 0 to 1, before the sensor.
         defects (list[DrillDefect]): Its defects; empty for a good part.
 
     Example:
@@ -46,7 +49,7 @@ class DrillPart:
     """
 
     bit: DrillBit
-    image: NDArray[np.float32]
+    image: Image
     defects: list[DrillDefect]
 
 
@@ -57,7 +60,7 @@ class DrillView:
     Args:
         view_id (int): 0 to 7.
         homography (NDArray[np.float64]): View pixel -> part pixel, ``(3, 3)``.
-        image (NDArray[np.uint8]): BGR image ``(160, 160, 3)``.
+        image (NDArray): uint8 BGR image ``(160, 160, 3)``, or uint16 grey image ``(160, 160)``.
 
     Example:
         >>> DrillView(0, np.eye(3), np.zeros((160, 160, 3), dtype=np.uint8)).view_id
@@ -66,7 +69,7 @@ class DrillView:
 
     view_id: int
     homography: NDArray[np.float64]
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
 
 
 def render_part(
@@ -106,7 +109,7 @@ def render_part(
 
 
 def iterate_views(
-    rng: np.random.Generator, part: DrillPart, level: DrillLevel
+    rng: np.random.Generator, part: DrillPart, level: DrillLevel, bit_depth: int = 8
 ) -> Iterator[DrillView]:
     """Take the eight views of a part through a camera with defocus and noise.
 
@@ -114,6 +117,7 @@ def iterate_views(
         rng (np.random.Generator): The part's own generator.
         part (DrillPart): The part.
         level (DrillLevel): Level of difficulty.
+        bit_depth (int): 8 for a colour camera, more for a grey one with so many bits. Default 8.
 
     Yields:
         DrillView: Views 0 to 7.
@@ -134,8 +138,17 @@ def iterate_views(
         shot = rng.standard_normal(crop.shape, dtype=np.float32) * np.float32(noise)
         # Shot noise grows with the light.
         crop = crop + shot * (0.5 + np.sqrt(crop))
-        pixels = np.clip(np.rint(crop * 255), 0, 255).astype(np.uint8)
-        yield DrillView(view_id, homography, pixels)
+        yield DrillView(view_id, homography, _digitise(crop, bit_depth))
 
 
+def _digitise(light: Image, bit_depth: int) -> NDArray[Any]:
+    """Colour in 8 bits, or grey that fills ``bit_depth`` bits of 16."""
+    if bit_depth == 8:
+        return np.clip(np.rint(light * 255), 0, 255).astype(np.uint8)
+    limit = 2**bit_depth - 1
+    return np.clip(np.rint(light @ _LUMINANCE * limit), 0, limit).astype(np.uint16)
+
+
+# Share of blue, green and red in a grey camera's answer (ITU-R BT.601).
+_LUMINANCE = np.array([0.114, 0.587, 0.299], dtype=np.float32)
 _CONSTRAINED = {'Tip_Wear': 4, 'Chipped': 3, 'Broken': 2, 'Scratched': 1, 'Severe_Rust': 0}

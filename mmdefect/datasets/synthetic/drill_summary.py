@@ -78,6 +78,7 @@ class DrillSummary:
         splits (dict[str, SplitCounts]): Counts per split; those of ``unlabeled`` come from its
             hidden truth.
         classes (dict[str, ClassShapes]): Shapes per class.
+        bit_depth (int): Bits of the images: 8 in colour, more in grey. Default 8.
 
     Example:
         >>> DrillSummary(Path('drill'), 'easy', 0, False, {}, {}).good_share
@@ -90,6 +91,7 @@ class DrillSummary:
     kept: bool
     splits: dict[str, SplitCounts]
     classes: dict[str, ClassShapes]
+    bit_depth: int = 8
 
     @property
     def good_share(self) -> float:
@@ -108,8 +110,9 @@ class DrillSummary:
     def __str__(self) -> str:
         """Lay the summary out as plain tables."""
         state = 'already complete, kept' if self.kept else 'written'
+        kind = '' if self.bit_depth == 8 else f'{self.bit_depth}-bit grey, '
         lines = [
-            f'{self.out}: drill data, level {self.level}, seed {self.seed}, {state}; '
+            f'{self.out}: drill data, {kind}level {self.level}, seed {self.seed}, {state}; '
             f'{self.good_share:.0%} of the parts are good',
             '',
             f'{"split":<12}{"parts":>7}{"good":>7}{"views":>7}{"empty":>7}{"defects":>9}'
@@ -135,7 +138,12 @@ class DrillSummary:
 
 
 def summarise(
-    out: Path, level: str, seed: int, kept: bool, documents: Mapping[str, dict[str, Any]]
+    out: Path,
+    level: str,
+    seed: int,
+    kept: bool,
+    documents: Mapping[str, dict[str, Any]],
+    bit_depth: int = 8,
 ) -> DrillSummary:
     """Count a data set's annotations.
 
@@ -145,6 +153,7 @@ def summarise(
         seed (int): Seed.
         kept (bool): Whether the data set was found complete.
         documents (Mapping[str, dict[str, Any]]): COCO document per split, with annotations.
+        bit_depth (int): Bits of the images. Default 8.
 
     Returns:
         DrillSummary: Counts per split, shapes per class.
@@ -170,7 +179,7 @@ def summarise(
             radial_quartiles=_quartiles(size[0] / size[1] for size in defects.values()),
             view_quartiles=_quartiles(box['bbox'][2] / box['bbox'][3] for box in boxes),
         )
-    return DrillSummary(out, level, seed, kept, splits, classes)
+    return DrillSummary(out, level, seed, kept, splits, classes, bit_depth)
 
 
 def _count(document: dict[str, Any]) -> SplitCounts:

@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, find_latest_checkpoint
 
 from mmdefect.engine.class_head import remap_class_rows
+from mmdefect.engine.input_channels import adapt_input_channels
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import HOOKS
 
@@ -27,8 +28,9 @@ class CheckpointMatchHook(Hook):
 
     * Testing and resuming: every weight must be there with its shape, else an error.
     * Starting a training from a checkpoint: a detector's weights or a bare backbone's
-      (ImageNet) are taken; rows of class heads are mapped by class name; a list of what was
-      loaded, remapped and left fresh is logged; a file whose backbone does not fit is an error.
+      (ImageNet) are taken; rows of class heads are mapped by class name; a first convolution is
+      adapted from colour to grey images and back; a list of what was loaded, remapped, adapted
+      and left fresh is logged; a file whose backbone does not fit is an error.
 
     Args:
         **unknown: Refused.
@@ -67,7 +69,7 @@ class CheckpointMatchHook(Hook):
             checkpoint.setdefault('state_dict', state)
             return
         state = _with_backbone_prefix(own, state)
-        adapted, remapped, fresh = _adapt(
+        adapted, changed, fresh = _adapt(
             own,
             state,
             old_classes=_classes(checkpoint),
@@ -75,7 +77,7 @@ class CheckpointMatchHook(Hook):
         )
         _require_backbone(own, adapted, name)
         checkpoint['state_dict'] = adapted
-        runner.logger.info(_describe(own, adapted, remapped, fresh))
+        runner.logger.info(_describe(own, adapted, changed, fresh))
 
 
 def _state_dict(checkpoint: Any, name: str) -> dict[str, torch.Tensor]:
@@ -146,9 +148,11 @@ def _adapt(
     state: Mapping[str, torch.Tensor],
     old_classes: tuple[str, ...],
     new_classes: tuple[str, ...],
-) -> tuple[dict[str, torch.Tensor], list[str], list[str]]:
+) -> tuple[dict[str, torch.Tensor], dict[str, str], list[str]]:
+    """What to load; how which of it was changed; what stays as it is."""
     adapted: dict[str, torch.Tensor] = {}
-    remapped, fresh = [], []
+    changed: dict[str, str] = {}
+    fresh = []
     other_classes = bool(old_classes) and old_classes != new_classes
     for key, target in own.items():
         source = state.get(key)
@@ -161,11 +165,15 @@ def _adapt(
             and (rows := remap_class_rows(target, source, old_classes, new_classes)) is not None
         ):
             adapted[key] = rows
-            remapped.append(key)
+            changed[key] = 'remapped by class name'
+        elif (weight := adapt_input_channels(target, source)) is not None:
+            adapted[key] = weight
+            how = 'summed over' if target.shape[1] == 1 else 'shared out among'
+            changed[key] = f'{how} the image channels ({source.shape[1]} to {target.shape[1]})'
         else:
             fresh.append(key)
     fresh = [key for key in fresh if not key.endswith('num_batches_tracked')]
-    return adapted, remapped, fresh
+    return adapted, changed, fresh
 
 
 def _is_class_layer(key: str) -> bool:
@@ -192,13 +200,13 @@ def _dataset_classes(runner: Any) -> tuple[str, ...]:
 def _describe(
     own: Mapping[str, torch.Tensor],
     adapted: Mapping[str, torch.Tensor],
-    remapped: list[str],
+    changed: Mapping[str, str],
     fresh: list[str],
 ) -> str:
     total = Counter(key.split('.')[0] for key in own)
-    taken = Counter(key.split('.')[0] for key in adapted if key not in remapped)
+    taken = Counter(key.split('.')[0] for key in adapted if key not in changed)
     parts = ', '.join(f'{part} {taken[part]} of {total[part]}' for part in total)
     lines = [f'weights loaded: {parts}']
-    lines += [f'  remapped by class name: {key}' for key in remapped]
+    lines += [f'  {how}: {key}' for key, how in changed.items()]
     lines += [f'  left fresh: {key}' for key in fresh]
     return '\n'.join(lines)

@@ -218,3 +218,16 @@ def test_resume_continues_weights_optimiser_and_epoch(tmp_path, tiny_trained, mo
     assert old['state'].keys() == new['state'].keys()
     for index, entry in old['state'].items():
         assert torch.equal(entry['exp_avg'], new['state'][index]['exp_avg'])
+
+
+def test_colour_weights_are_summed_for_a_grey_model(start, tiny_trained, weights):
+    grey = (
+        "\nmodel['data_preprocessor'] = dict(mean=[117.], std=[57.], bgr_to_rgb=False)"
+        "\nmodel['backbone']['in_channels'] = 1"
+    )
+    states, log = start(tiny_trained.checkpoint, extra=grey)
+    key = 'backbone.conv1.weight'
+    summed = weights[key].sum(dim=1, keepdim=True)
+    assert torch.equal(states['loaded'][key], summed)
+    assert f'summed over the image channels (3 to 1): {key}' in log
+    assert 'left fresh' not in log
