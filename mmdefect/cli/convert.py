@@ -100,7 +100,7 @@ def convert(
         )
     else:
         _refuse(only_voc, source_format)
-        reader = COCOReader(source, image_root, on_error)  # type: ignore[arg-type]
+        reader = COCOReader(source, image_root, on_error=on_error)  # type: ignore[arg-type]
     records = track(reader, 'reading')
     order = _class_names(classes) or (reader.classes if reader.declares_classes else None)
     content = records_to_coco(records, order, out.parent)

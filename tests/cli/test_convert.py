@@ -114,7 +114,7 @@ def test_bad_boxes_raise_or_are_dropped(voc, tmp_path):
         (('voc', '--classes', 'a,,b'), "--classes: ''"),
         (('voc', '--classes', 'a,a'), "--classes: 'a'"),
         (('voc', '--classes', 'rusts'), "class 'rust' is not among rusts"),
-        (('coco',), 'is a folder, not a COCO file'),
+        (('coco',), 'no JSON file in this folder'),
     ],
 )
 def test_bad_options(voc, tmp_path, arguments, message):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from mmdefect.datasets.coco_file import load_coco
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
+from mmdefect.datasets.readers.files import walk_files
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
@@ -23,20 +26,28 @@ _IMAGE_KEYS = {
     'id', 'file_name', 'width', 'height', 'license', 'flickr_url', 'coco_url', 'date_captured',
 }  # fmt: skip
 _BOX_KEYS = {'id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd', 'segmentation'}
+_LARGEST_SIDE = 2**31 - 1
 
 
 @READERS.register_module()
 class COCOReader(BaseReader):
-    """Read a COCO detection file.
+    """Read a COCO detection file, or all COCO files of a folder as one set.
 
     ``info``, ``licenses``, ``area``, ``iscrowd``, annotation ids and image sizes may be absent;
     an absent size is read from the image's header. Further keys of images and annotations are
     carried in ``extra`` and ``box_extra``.
 
+    Of a folder every JSON file is read, one in memory at a time. Classes of one name are one
+    class, and image ids become ``file:id``. A JSON file that is no COCO is a problem, and so are
+    images that an earlier file lists too.
+
     Args:
-        ann_file (str | Path): The JSON file.
+        ann_file (str | Path): The JSON file, or a folder.
         image_root (str | Path | None): Folder that ``file_name`` is relative to. Default None:
-            the folder of ``ann_file``.
+            that of the JSON file, or the one beside it that holds the first images: ``images``,
+            or ``train2017`` for ``annotations/instances_train2017.json``.
+        list_file (str | Path | None): Text file with one image per line, the images to read.
+            Default None: all.
         on_error ('raise' | 'drop'): What to do with a bad box or image. Default ``raise``.
         **unknown: Refused, naming the nearest known key.
 
@@ -61,56 +72,141 @@ class COCOReader(BaseReader):
         self,
         ann_file: str | Path,
         image_root: str | Path | None = None,
+        list_file: str | Path | None = None,
         on_error: OnError = 'raise',
         **unknown: Any,
     ) -> None:
-        reject_unknown_keys('COCOReader', unknown, ('ann_file', 'image_root', 'on_error'))
-        super().__init__(str(ann_file), on_error)
+        known = ('ann_file', 'image_root', 'list_file', 'on_error')
+        reject_unknown_keys('COCOReader', unknown, known)
         self.ann_file = Path(ann_file)
-        self.image_root = self.ann_file.parent if image_root is None else Path(image_root)
-        self._content: dict[str, Any] | None = None
+        self.folder = self.ann_file if self.ann_file.is_dir() else self.ann_file.parent
+        super().__init__(str(ann_file), on_error, list_file, self.folder)
+        self.image_root = None if image_root is None else Path(image_root)
+        self._declared: tuple[str, ...] | None = None
+        # The file read last: one file alone is parsed once for its classes and its records.
+        self._latest: tuple[Path, dict[str, Any]] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names in the order of ``categories``."""
-        return tuple(category['name'] for category in self._load()['categories'])
+        """Class names in the order of ``categories``, of one file after the other."""
+        if self._declared is None:
+            names: dict[str, None] = {}
+            files = self._files()
+            for path in files:
+                try:
+                    categories = self._load(path)['categories']
+                except InputError:
+                    if self.on_error == 'raise' or len(files) == 1:
+                        raise
+                    continue
+                names.update((category['name'], None) for category in categories)
+            self._declared = tuple(names)
+        return self._declared
 
-    def _load(self) -> dict[str, Any]:
-        if self._content is None:
-            self._content = load_coco(self.ann_file)
-        return self._content
+    def _files(self) -> list[Path]:
+        if not self.ann_file.is_dir():
+            return [self.ann_file]
+        files = [path for path in walk_files(self.folder) if path.suffix.lower() == '.json']
+        if not files:
+            raise InputError(f'{self.folder}: no JSON file in this folder; give a COCO file')
+        return sorted(files)
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        if self._latest is None or self._latest[0] != path:
+            self._latest = None
+            self._latest = path, load_coco(path)
+        return self._latest[1]
 
     def read(self) -> Iterator[ImageRecord]:
-        """Yield the images in file order.
+        """Yield the images in file order, files sorted by name.
 
         Raises:
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
-        content = self._load()
+        files = self._files()
+        if len(files) == 1:
+            content = self._load(files[0])
+            root = self._image_root(files[0], content['images'])
+            yield from self._records(str(files[0]), content, root, content['images'])
+            return
+        owners: dict[Path, Path] = {}
+        for path in files:
+            try:
+                content = self._load(path)
+            except InputError as error:
+                self.refuse(error)
+                continue
+            root = self._image_root(path, content['images'])
+            images = self._unseen(path, content['images'], root, owners)
+            prefix = path.relative_to(self.folder).with_suffix('').as_posix()
+            for record in self._records(str(path), content, root, images):
+                yield replace(record, image_id=f'{prefix}:{record.image_id}')
+
+    def _image_root(self, path: Path, images: list[dict[str, Any]]) -> Path:
+        """The folder that the first images are in."""
+        if self.image_root is not None:
+            return self.image_root
+        inside = path.parent != self.folder or path.parent.name.lower() == 'annotations'
+        split = path.stem.rsplit('_', 1)[-1]
+        for base in (path.parent, path.parent.parent) if inside else (path.parent,):
+            for below in ('', 'images', split, f'images/{split}'):
+                root = base / below
+                if any(_is_file(_image_path(root, image)) for image in images[:10]):
+                    return root
+        return path.parent
+
+    def _unseen(
+        self, path: Path, images: list[dict[str, Any]], root: Path, owners: dict[Path, Path]
+    ) -> list[dict[str, Any]]:
+        """Those images of a set's file that no earlier file lists."""
+        unseen: list[dict[str, Any]] = []
+        again: list[dict[str, Any]] = []
+        for image in images:
+            owner = owners.setdefault(_image_path(root, image), path)
+            (unseen if owner == path else again).append(image)
+        if again:
+            name = again[0]['file_name']
+            owner = owners[_image_path(root, again[0])]
+            self.problem(
+                f'{path}',
+                f'{len(again)} images stand in {owner} too (first: {name}); give one of the files, '
+                'not their folder',
+            )
+        return unseen
+
+    def _records(
+        self, where: str, content: dict[str, Any], root: Path, images: list[dict[str, Any]]
+    ) -> Iterator[ImageRecord]:
         names = {category['id']: category['name'] for category in content['categories']}
         counts = Counter(image['id'] for image in content['images'])
         for image_id, count in counts.items():
             if count > 1:
                 self.problem(
-                    self.name, f'image id {image_id!r} stands {count} times; give each its own'
+                    where, f'image id {image_id!r} stands {count} times; give each its own'
                 )
         rows = {image_id: row for row, image_id in enumerate(counts)}
-        annotations = self._known(content['annotations'], rows, names)
-        boxes = self._boxes(annotations)
+        annotations = self._known(where, content['annotations'], rows, names)
+        boxes = _boxes(annotations)
         owners = np.array([rows[entry['image_id']] for entry in annotations], np.int64)
         order = np.argsort(owners, kind='stable')
         ends = np.cumsum(np.bincount(owners, minlength=len(rows)))
-        for image in content['images']:
-            if counts[image['id']] > 1:
+        for image in images:
+            if counts[image['id']] > 1 or not self.wanted(image['file_name']):
                 continue
             row = rows[image['id']]
             chosen = order[ends[row - 1] if row else 0 : ends[row]]
-            record = self._record(image, [annotations[i] for i in chosen], boxes[chosen], names)
+            mine = [annotations[i] for i in chosen]
+            path = _image_path(root, image)
+            record = self._record(where, image, path, mine, boxes[chosen], names)
             if record is not None:
                 yield record
 
     def _known(
-        self, annotations: list[dict[str, Any]], rows: dict[Any, int], names: dict[Any, str]
+        self,
+        where: str,
+        annotations: list[dict[str, Any]],
+        rows: dict[Any, int],
+        names: dict[Any, str],
     ) -> list[dict[str, Any]]:
         known = []
         for index, entry in enumerate(annotations):
@@ -121,35 +217,24 @@ class COCOReader(BaseReader):
             else:
                 known.append(entry)
                 continue
-            self.problem(f'{self.name}, annotation {_box_id(entry, index)}', what)
+            self.problem(f'{where}, annotation {_box_id(entry, index)}', what)
         return known
-
-    def _boxes(self, annotations: list[dict[str, Any]]) -> NDArray[np.float32]:
-        """All boxes as ``xyxy``; one that is no list of four numbers becomes NaN."""
-        values = [entry['bbox'] for entry in annotations]
-        try:
-            table = np.array(values, np.float64)
-        except (TypeError, ValueError):
-            table = np.array([_four_numbers(value) for value in values], np.float64)
-        xywh = table.reshape(len(values), 4)
-        xywh[:, 2:] += xywh[:, :2]
-        with np.errstate(over='ignore'):
-            return xywh.astype(np.float32)
 
     def _record(
         self,
+        where: str,
         image: dict[str, Any],
+        path: Path,
         annotations: list[dict[str, Any]],
         boxes: NDArray[np.float32],
         names: dict[Any, str],
     ) -> ImageRecord | None:
-        # A file written on Windows may hold backslashes.
-        path = self.image_root / image['file_name'].replace('\\', '/')
-        size = self._size(image, path)
+        where = f'{where}, image {image["file_name"]}'
+        size = self._size(where, image, path)
         if size is None:
             return None
         box_ids = tuple(_box_id(entry, index) for index, entry in enumerate(annotations))
-        good = self.good_boxes(boxes, f'{self.name}, image {image["file_name"]}', box_ids)
+        good = self.good_boxes(boxes, where, box_ids)
         if not good.all():
             annotations = [entry for entry, keep in zip(annotations, good, strict=True) if keep]
             box_ids = tuple(box_id for box_id, keep in zip(box_ids, good, strict=True) if keep)
@@ -171,22 +256,49 @@ class COCOReader(BaseReader):
             box_extra=extras if any(extras) else (),
         )
 
-    def _size(self, image: dict[str, Any], path: Path) -> tuple[int, int] | None:
+    def _size(self, where: str, image: dict[str, Any], path: Path) -> tuple[int, int] | None:
         width, height = image.get('width'), image.get('height')
         if width is None or height is None:
             try:
                 return image_size(path)
             except InputError as error:
-                self.problem(f'{self.name}, image {image["file_name"]}', f'has no size: {error}')
+                self.problem(where, f'has no size: {error}')
                 return None
         for value in (width, height):
-            if not isinstance(value, (int, float)) or not value >= 1 or value != int(value):
-                self.problem(
-                    f'{self.name}, image {image["file_name"]}',
-                    f'width and height must be whole numbers from 1, got {width!r}, {height!r}',
-                )
+            # NaN fails the comparison, infinity the limit.
+            whole = type(value) in (int, float) and 1 <= value <= _LARGEST_SIDE
+            if not whole or value != int(value):
+                shown = f'{width!r}, {height!r}'[:80]
+                self.problem(where, f'width and height must be whole numbers from 1, got {shown}')
                 return None
         return int(width), int(height)
+
+
+def _image_path(root: Path, image: dict[str, Any]) -> Path:
+    # A file written on Windows may hold backslashes.
+    return root / image['file_name'].replace('\\', '/')
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _boxes(annotations: list[dict[str, Any]]) -> NDArray[np.float32]:
+    """All boxes as ``xyxy``; one that is no list of four numbers becomes NaN."""
+    values = [entry['bbox'] for entry in annotations]
+    try:
+        table = np.array(values)
+        if table.dtype.kind not in 'if' or table.shape[1:] != (4,):
+            raise ValueError
+    except (OverflowError, ValueError):
+        table = np.array([_four_numbers(value) for value in values])
+    xywh = table.astype(np.float64).reshape(len(values), 4)
+    with np.errstate(over='ignore', invalid='ignore'):
+        xywh[:, 2:] += xywh[:, :2]
+        return xywh.astype(np.float32)
 
 
 def _box_id(entry: dict[str, Any], index: int) -> Any:
@@ -194,7 +306,10 @@ def _box_id(entry: dict[str, Any], index: int) -> Any:
 
 
 def _four_numbers(value: Any) -> list[float]:
-    try:
-        return np.array(value, np.float64).reshape(4).tolist()
-    except (TypeError, ValueError):
-        return [float('nan')] * 4
+    good = isinstance(value, list) and len(value) == 4
+    if good and all(type(number) in (int, float) for number in value):
+        try:
+            return [float(number) for number in value]
+        except OverflowError:
+            pass
+    return [math.nan] * 4
