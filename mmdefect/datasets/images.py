@@ -142,9 +142,16 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 def _check_file(path: str | Path) -> None:
     path = Path(path)
-    if not path.exists():
+    try:
+        there, is_file = path.exists(), path.is_file()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f'{str(path)[:200]}: image path cannot be used ({reason}); correct it'
+        ) from error
+    if not there:
         raise InputError(f'{path}: image file is missing; check the path or remove its entry')
-    if not path.is_file():
+    if not is_file:
         raise InputError(f'{path}: is a folder, not an image file')
 
 
