@@ -1,14 +1,15 @@
 """A lazy finder on ``sys.meta_path``: it acts only when one of these modules is imported.
 
-==============================  ====================================================
-import of                       what happens
-==============================  ====================================================
-``mmcv._ext``                   where no compiled one exists, ours takes its place
-``torchvision``                 missing op schemas are declared just before it loads
-``mmengine.runner.checkpoint``  its ``torch.load`` becomes the safe one just after
-``mmdet.apis.det_inferencer``   it learns our image loader just after
-``mmdet.datasets.utils``        it learns our image loader just after
-==============================  ====================================================
+==========================================  ====================================================
+import of                                   what happens
+==========================================  ====================================================
+``mmcv._ext``                               where no compiled one exists, ours takes its place
+``torchvision``                             missing op schemas are declared just before it loads
+``mmengine.runner.checkpoint``              its ``torch.load`` becomes the safe one just after
+``mmdet.apis.det_inferencer``               it learns our loader and 16-bit images just after
+``mmdet.datasets.utils``                    it learns our image loader just after
+``mmdet.engine.hooks.visualization_hook``   it learns to draw on 16-bit images just after
+==========================================  ====================================================
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ _AFTER = {
     'mmengine.runner.checkpoint': ('mmdefect.compat.checkpoints', 'guard'),
     'mmdet.apis.det_inferencer': ('mmdefect.compat.upstream_loading', 'teach_inferencer'),
     'mmdet.datasets.utils': ('mmdefect.compat.upstream_loading', 'teach_datasets'),
+    'mmdet.engine.hooks.visualization_hook': (
+        'mmdefect.compat.upstream_drawing',
+        'teach_drawing',
+    ),
 }
 
 

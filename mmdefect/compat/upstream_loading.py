@@ -8,6 +8,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+from mmdefect.compat.upstream_drawing import teach_drawing
+
 __all__ = ['teach_datasets', 'teach_inferencer']
 
 _OURS = 'mmdefect.LoadImage'
@@ -16,7 +18,8 @@ _OURS = 'mmdefect.LoadImage'
 def teach_inferencer(module: ModuleType) -> None:
     """Let ``DetInferencer`` take pipelines that begin with ``mmdefect.LoadImage``.
 
-    Ours accepts what the inferencer passes (paths and arrays), so nothing is swapped.
+    Ours accepts what the inferencer passes (paths and arrays), so nothing is swapped. Drawings
+    of 16-bit images are mended too.
 
     Args:
         module (ModuleType): ``mmdet.apis.det_inferencer``.
@@ -27,6 +30,7 @@ def teach_inferencer(module: ModuleType) -> None:
         >>> module.DetInferencer._init_pipeline.__name__
         '_init_pipeline'
     """
+    teach_drawing(module)
     upstream = module.DetInferencer._init_pipeline
     if hasattr(upstream, '__wrapped__'):
         return
