@@ -7,7 +7,9 @@ from typing import Any
 
 __all__ = [
     'COCOReader',
+    'DeepPCBReader',
     'DefectDataset',
+    'FolderReader',
     'LoadImage',
     'PackInputs',
     'ToGrey',
@@ -20,7 +22,9 @@ __all__ = [
 
 _HOMES = {
     'COCOReader': 'mmdefect.datasets.readers',
+    'DeepPCBReader': 'mmdefect.datasets.readers',
     'DefectDataset': 'mmdefect.datasets.defect_dataset',
+    'FolderReader': 'mmdefect.datasets.readers',
     'LoadImage': 'mmdefect.datasets.transforms',
     'PackInputs': 'mmdefect.datasets.transforms',
     'ToGrey': 'mmdefect.datasets.transforms',

@@ -8,4 +8,6 @@ __all__ = ['FORMATS']
 FORMATS: dict[str, str] = {
     'voc': 'VOCReader',
     'coco': 'COCOReader',
+    'deeppcb': 'DeepPCBReader',
+    'folder': 'FolderReader',
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mmdefect.datasets.readers.base import BaseReader
 from mmdefect.datasets.readers.coco import COCOReader
+from mmdefect.datasets.readers.deeppcb import DeepPCBReader
+from mmdefect.datasets.readers.folder import FolderReader
 from mmdefect.datasets.readers.formats import FORMATS, detect_format, open_reader, reader_class
 from mmdefect.datasets.readers.voc import VOCReader
 
@@ -11,6 +13,8 @@ __all__ = [
     'FORMATS',
     'BaseReader',
     'COCOReader',
+    'DeepPCBReader',
+    'FolderReader',
     'VOCReader',
     'detect_format',
     'open_reader',

@@ -16,6 +16,7 @@ __all__ = [
     'ImageIndex',
     'ImageList',
     'files_by_stem',
+    'nearest',
     'read_list',
     'subfolder',
     'walk_files',
@@ -120,6 +121,8 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[st
         ...
         mmdefect.errors.InputError: nowhere: annotation folder is missing; check the path
     """
+    if folder.is_file():
+        raise InputError(f'{folder}: is a file where a folder is needed; give its folder')
     if not folder.is_dir():
         raise InputError(f'{folder}: {kind} folder is missing; check the path')
     files: dict[str, list[Path]] = {}
@@ -196,7 +199,7 @@ class ImageIndex:
                     last_parts = {other.rsplit('/', 1)[-1] for other in names}
                     found = [path for path in found if path.name in last_parts] or found
                 if len(found) > 1:
-                    found = self._nearest(found, name)
+                    found = nearest(found, self.folder, name)
                 if len(found) == 1:
                     return found[0]
                 raise InputError(
@@ -228,17 +231,6 @@ class ImageIndex:
             raise InputError(f'{where}: image {path} belongs to {owner} already; keep one of them')
         return path
 
-    def _nearest(self, paths: list[Path], name: str) -> list[Path]:
-        """Those whose folders share the most beginning and end with the folders of a name."""
-        wanted = name.split('/')[:-1]
-        shared = []
-        for path in paths:
-            folders = path.relative_to(self.folder).parts[:-1]
-            shared.append(
-                _equal_at_start(wanted, folders) + _equal_at_start(wanted[::-1], folders[::-1])
-            )
-        return [path for path, count in zip(paths, shared, strict=True) if count == max(shared)]
-
     def _candidates(self, name: str, where: str) -> Iterator[list[Path]]:
         """Images by one name, the narrowest meaning first; never an empty list."""
         try:
@@ -259,7 +251,33 @@ class ImageIndex:
                 yield found
 
 
-def _equal_at_start(one: Sequence[str], other: Sequence[str]) -> int:
+def nearest(paths: Sequence[Path], folder: Path, name: str) -> list[Path]:
+    """Those files whose folders are most like the folders of a name.
+
+    Args:
+        paths (Sequence[Path]): Files below ``folder``.
+        folder (Path): Where both are relative to.
+        name (str): A name with folders, split by forward slashes.
+
+    Returns:
+        list[Path]: The paths whose folders share the most beginning and end with those of the
+        name; all of them where none is more alike than another.
+
+    Example:
+        >>> paths = [Path('data/images/train/1.png'), Path('data/images/val/1.png')]
+        >>> nearest(paths, Path('data'), 'labels/val/1')[0].as_posix()
+        'data/images/val/1.png'
+    """
+    wanted = name.split('/')[:-1]
+    shared = []
+    for path in paths:
+        folders = path.relative_to(folder).parts[:-1]
+        shared.append(_alike(wanted, folders) + _alike(wanted[::-1], folders[::-1]))
+    return [path for path, count in zip(paths, shared, strict=True) if count == max(shared)]
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts are equal until the first that is not."""
     pairs = zip(one, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 

@@ -1,0 +1,99 @@
+"""Label files of plain text: one box per line, numbers with blanks or commas between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmdefect.errors import InputError
+
+__all__ = ['numbers', 'read_rows', 'read_text']
+
+# A file of a million boxes is smaller.
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+def read_text(path: Path, kind: str) -> str:
+    """Read a UTF-8 text file of up to 64 MiB.
+
+    Args:
+        path (Path): The file, with or without a byte order mark.
+        kind (str): What messages call it.
+
+    Returns:
+        str: Its text.
+
+    Raises:
+        InputError: The file cannot be read, is too large or is not UTF-8.
+
+    Example:
+        >>> read_text(Path('none.txt'), 'label file')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: none.txt: label file cannot be read (...); check the path
+    """
+    try:
+        with path.open('rb') as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise InputError(f'{path}: {kind} has more than 64 MiB; give the right file')
+        return data.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f'{path}: {kind} is not UTF-8 text (byte {error.start}); save it as UTF-8'
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f'{path}: {kind} cannot be read ({error.strerror or error}); check the path'
+        ) from error
+
+
+def read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    r"""Split a label file into the words of its lines.
+
+    Args:
+        path (Path): The file; words have blanks or commas between.
+
+    Returns:
+        list[tuple[int, list[str]]]: Line number, from 1, and words of every line that has any.
+
+    Raises:
+        InputError: The file cannot be read, is too large or is not UTF-8.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / 'a.txt'
+        >>> _ = path.write_text('1 2,3\n\n4, 5')
+        >>> read_rows(path)
+        [(1, ['1', '2', '3']), (3, ['4', '5'])]
+    """
+    lines = read_text(path, 'label file').splitlines()
+    rows = ((number, line.replace(',', ' ').split()) for number, line in enumerate(lines, start=1))
+    return [(number, words) for number, words in rows if words]
+
+
+def numbers(where: str, words: list[str]) -> list[float]:
+    """Turn words into numbers.
+
+    Args:
+        where (str): File and line, for the message.
+        words (list[str]): The words.
+
+    Returns:
+        list[float]: As many numbers; they may be infinite or no number, which box checks report.
+
+    Raises:
+        InputError: A word is no number.
+
+    Example:
+        >>> numbers('a.txt, line 1', ['0', 'x'])
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: a.txt, line 1: 'x' is no number; write numbers only
+    """
+    values = []
+    for word in words:
+        try:
+            values.append(float(word))
+        except ValueError:
+            raise InputError(f'{where}: {word[:40]!r} is no number; write numbers only') from None
+    return values
