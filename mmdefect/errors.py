@@ -6,9 +6,37 @@ Every command turns an :class:`InputError` into one line on standard error and e
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
-__all__ = ['InputError', 'nearest_name', 'reject_unknown_keys']
+__all__ = ['InputError', 'nearest_name', 'one_line', 'reject_unknown_keys']
+
+# Control characters, Unicode's line ends, and halves of surrogate pairs, which cannot be printed.
+_UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
+_LONGEST = 2000
+_RAISED_AGAIN = 'Caught InputError in '
+
+
+def one_line(text: str) -> str:
+    r"""Make a text fit one printable line: names in annotation files may hold anything.
+
+    Args:
+        text (str): The text.
+
+    Returns:
+        str: Control characters and line ends escaped, shortened in the middle to 2,000
+        characters.
+
+    Example:
+        >>> one_line('a\nb')
+        'a\\nb'
+    """
+    if _UNPRINTABLE.search(text):
+        text = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+    if len(text) > _LONGEST:
+        half = _LONGEST // 2 - 3
+        text = f'{text[:half]} ... {text[-half:]}'
+    return text
 
 
 class InputError(ValueError):
@@ -16,7 +44,7 @@ class InputError(ValueError):
 
     Args:
         message (str): One line: what is wrong, where (file, key, class, image), and how to
-            mend it.
+            mend it. Line ends in it are escaped (:func:`one_line`).
 
     Example:
         >>> raise InputError('train.json: no key "images"; give a COCO file')
@@ -24,6 +52,12 @@ class InputError(ValueError):
         ...
         mmdefect.errors.InputError: train.json: no key "images"; give a COCO file
     """
+
+    def __init__(self, message: str) -> None:
+        if message.startswith(_RAISED_AGAIN):
+            # PyTorch raises the error of a loader's worker again, with its traceback as message.
+            message = message.rsplit('InputError: ', 1)[-1].strip()
+        super().__init__(one_line(message))
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

@@ -2,11 +2,31 @@ from __future__ import annotations
 
 import pytest
 
-from mmdefect.errors import InputError, nearest_name, reject_unknown_keys
+from mmdefect.errors import InputError, nearest_name, one_line, reject_unknown_keys
 
 
 def test_input_error_is_a_value_error():
     assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ('Ölfleck 3 µm', 'Ölfleck 3 µm'),
+        ('a\r\nb\tc\x00', 'a\\r\\nb\\tc\\x00'),
+        ('a\x85b\u2028c', 'a\\x85b\\u2028c'),
+        ('a\ud800', 'a\\ud800'),
+        ('\x1b[31mred', '\\x1b[31mred'),
+    ],
+)
+def test_messages_are_one_printable_line(text, line):
+    assert one_line(text) == str(InputError(text)) == line
+
+
+def test_long_messages_keep_both_ends():
+    text = str(InputError('where: ' + 'x' * 10_000_000 + '; cure'))
+    assert len(text) <= 2000
+    assert text.startswith('where: x') and text.endswith('x; cure')
 
 
 @pytest.mark.parametrize(

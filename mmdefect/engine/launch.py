@@ -35,7 +35,7 @@ def run(command: Callable[[Sequence[str] | None], object]) -> None:
     try:
         command(None)
     except InputError as error:
-        print(f'mmdefect: {_one_line(error)}', file=sys.stderr)
+        print(f'mmdefect: {error}', file=sys.stderr)
         sys.exit(2)
     except TypeError as error:
         # What a registered component says to a misspelt key of its config.
@@ -208,12 +208,3 @@ def _existing(checkpoint: str) -> str:
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise InputError(f'{checkpoint}: no such checkpoint file')
     return checkpoint
-
-
-def _one_line(error: InputError) -> str:
-    """The message itself; loader workers wrap it into their traceback."""
-    text = str(error)
-    marker = 'InputError: '
-    if text.startswith('Caught InputError') and marker in text:
-        text = text.rsplit(marker, 1)[1]
-    return ' '.join(text.split())

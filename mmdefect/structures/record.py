@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdefect.errors import one_line
+
 __all__ = ['ImageRecord', 'Problem']
 
 
@@ -30,7 +32,7 @@ class Problem:
 
     def __str__(self) -> str:
         """One line, as in logs."""
-        return f'{self.where}: {self.what}'
+        return one_line(f'{self.where}: {self.what}')
 
 
 @dataclass(frozen=True, slots=True, eq=False)
