@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmdefect.datasets.json_file import read_json
 from mmdefect.errors import InputError, nearest_name
 from mmdefect.structures import ImageRecord
 
@@ -45,16 +45,7 @@ def load_coco(path: str | Path) -> dict[str, Any]:
         mmdefect.errors.InputError: missing.json: annotation file is missing; check the path
     """
     path = Path(path)
-    if not path.is_file():
-        kind = 'is a folder, not a COCO file' if path.exists() else 'annotation file is missing'
-        raise InputError(f'{path}: {kind}; check the path')
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        reason = ' '.join(str(error).split())
-        raise InputError(f'{path}: not a JSON file ({reason}); give a COCO JSON file') from error
-    except OSError as error:
-        raise InputError(f'{path}: cannot be read ({error.strerror or error})') from error
+    content = read_json(path, 'COCO')
     if not isinstance(content, dict):
         raise InputError(
             f'{path}: not COCO: the top level is a {type(content).__name__}, not an object with '

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from defusedxml import DTDForbidden, ElementTree
 
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
@@ -19,6 +18,7 @@ from mmdefect.datasets.readers.files import (
     files_by_stem,
     subfolder,
 )
+from mmdefect.datasets.readers.xml_file import read_xml
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
@@ -171,7 +171,7 @@ class VOCReader(BaseReader):
             return self._good_record(stem, images.by_stem)
         xml_file = xml_files[stem][0]
         try:
-            tree = _parse(xml_file)
+            tree = read_xml(xml_file, 'annotation', 'Pascal VOC')
             path = images.claim(str(xml_file), stem, tree.findtext('filename') or '')
             width, height = _declared_size(tree) or image_size(path)
             names, corners, difficult = _objects(xml_file, tree)
@@ -201,20 +201,6 @@ class VOCReader(BaseReader):
             return None
         empty = np.zeros((0, 4), np.float32)
         return ImageRecord(images[stem][0], stem, *size, empty, (), np.zeros(0, bool), ())
-
-
-def _parse(path: Path) -> Element:
-    try:
-        tree: Element = ElementTree.fromstring(path.read_bytes(), forbid_dtd=True)
-    except DTDForbidden as error:
-        raise InputError(
-            f'{path}: not a readable XML file (a document type is not accepted); export it again'
-        ) from error
-    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
-        raise InputError(f'{path}: not a readable XML file ({error}); export it again') from error
-    if tree.tag != 'annotation':
-        raise InputError(f'{path}: not Pascal VOC: the root is <{tree.tag}>, not <annotation>')
-    return tree
 
 
 def _declared_size(tree: Element) -> tuple[int, int] | None:

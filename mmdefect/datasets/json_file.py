@@ -1,0 +1,137 @@
+"""JSON files of annotations, read strictly: one line says what is wrong with a file."""
+
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mmdefect.errors import InputError
+
+__all__ = ['read_json']
+
+_MAX_BYTES = 1024**3
+# The largest float64 has 309 digits.
+_MAX_DIGITS = 308
+_DIGITS_AS_ZERO = bytes.maketrans(b'123456789', b'0' * 9)
+_SURROGATE_ESCAPES = (b'\\ud', b'\\uD')
+
+
+def read_json(path: str | Path, kind: str, max_bytes: int = _MAX_BYTES) -> Any:
+    """Read a JSON file strictly (RFC 8259).
+
+    UTF-8, UTF-16 or UTF-32, with or without a byte order mark. Refused are names that stand
+    twice in one object, of which JSON readers silently take one or the other; ``NaN`` and
+    ``Infinity``, which are no JSON; integers beyond the range of floats; half surrogate pairs,
+    which no file name can hold. The content takes about ten times the memory of the file.
+
+    Args:
+        path (str | Path): The JSON file.
+        kind (str): What messages call it, such as ``COCO``.
+        max_bytes (int): Larger files are refused, bytes. Default 1 GiB.
+
+    Returns:
+        Any: The content: dicts, lists, texts, finite or infinite floats (``1e999``), ints,
+        booleans and None.
+
+    Raises:
+        InputError: The file is missing, too large or no strict JSON; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / 'a.json'
+        >>> _ = path.write_text('{"id": 1, "id": 2}')
+        >>> read_json(path, 'COCO')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: a.json: not strict JSON: name "id" stands twice in one object;
+        keep one
+    """
+    path = Path(path)
+    data = _read_bytes(path, kind, max_bytes)
+    keys: dict[str, Any] = {'object_pairs_hook': _object, 'parse_constant': _refuse_constant}
+    if b'0' * (_MAX_DIGITS + 1) in data.translate(_DIGITS_AS_ZERO):
+        # Asked only where there can be one: a call for every number takes time.
+        keys['parse_int'] = _integer
+    collects = gc.isenabled()
+    # Nothing here is garbage; looking for it takes as long as the parsing.
+    gc.disable()
+    try:
+        content = json.loads(data, **keys)
+        if any(escape in data for escape in _SURROGATE_ESCAPES):
+            json.dumps(content, ensure_ascii=False).encode('utf-8')
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f'{path}: not strict JSON: a text holds half a surrogate pair; export it again'
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f'{path}: not a JSON file (not in UTF-8 or UTF-16: {error.reason} at byte '
+            f'{error.start}); save it as UTF-8'
+        ) from error
+    except (_Refused, json.JSONDecodeError, RecursionError, ValueError) as error:
+        raise _not_json(path, kind, error) from error
+    finally:
+        if collects:
+            gc.enable()
+    return content
+
+
+class _Refused(Exception):
+    """Valid for Python's parser, but not here."""
+
+
+def _read_bytes(path: Path, kind: str, max_bytes: int) -> bytes:
+    try:
+        if not path.is_file():
+            what = (
+                f'is a folder, not a {kind} file'
+                if path.exists()
+                else ('annotation file is missing')
+            )
+            raise InputError(f'{path}: {what}; check the path')
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise InputError(
+                f'{path}: the file has {size / 1024**2:,.0f} MiB, and {max_bytes / 1024**2:,.0f} '
+                f'MiB is the most for one {kind} file; split it'
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f'{path}: cannot be read ({error.strerror or error}); check its permissions'
+        ) from error
+
+
+def _not_json(path: Path, kind: str, error: Exception) -> InputError:
+    if isinstance(error, _Refused):
+        return InputError(f'{path}: not strict JSON: {error}')
+    if isinstance(error, RecursionError):
+        reason = 'nested too deep'
+    elif path.stat().st_size == 0:
+        reason = 'the file is empty'
+    else:
+        reason = ' '.join(str(error).split())
+    return InputError(f'{path}: not a JSON file ({reason}); give a {kind} JSON file')
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _Refused(f'name {json.dumps(name)} stands twice in one object; keep one')
+            seen.add(name)
+    return content
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise _Refused(f'{text} is no JSON number; write a number, or null where there is none')
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise _Refused(f'a number with {len(text)} digits; correct it')
+    return int(text)
