@@ -7,6 +7,7 @@ from mmdefect.datasets.readers.coco import COCOReader
 from mmdefect.datasets.readers.deeppcb import DeepPCBReader
 from mmdefect.datasets.readers.folder import FolderReader
 from mmdefect.datasets.readers.formats import FORMATS, detect_format, open_reader, reader_class
+from mmdefect.datasets.readers.labelme import LabelMeReader
 from mmdefect.datasets.readers.voc import VOCReader
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     'COCOReader',
     'DeepPCBReader',
     'FolderReader',
+    'LabelMeReader',
     'VOCReader',
     'detect_format',
     'open_reader',
