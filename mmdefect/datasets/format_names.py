@@ -8,6 +8,7 @@ __all__ = ['FORMATS']
 FORMATS: dict[str, str] = {
     'voc': 'VOCReader',
     'coco': 'COCOReader',
+    'yolo': 'YOLOReader',
     'labelme': 'LabelMeReader',
     'deeppcb': 'DeepPCBReader',
     'folder': 'FolderReader',

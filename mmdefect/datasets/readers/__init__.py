@@ -9,6 +9,7 @@ from mmdefect.datasets.readers.folder import FolderReader
 from mmdefect.datasets.readers.formats import FORMATS, detect_format, open_reader, reader_class
 from mmdefect.datasets.readers.labelme import LabelMeReader
 from mmdefect.datasets.readers.voc import VOCReader
+from mmdefect.datasets.readers.yolo import YOLOReader
 
 __all__ = [
     'FORMATS',
@@ -18,6 +19,7 @@ __all__ = [
     'FolderReader',
     'LabelMeReader',
     'VOCReader',
+    'YOLOReader',
     'detect_format',
     'open_reader',
     'reader_class',

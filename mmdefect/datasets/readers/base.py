@@ -18,6 +18,7 @@ from mmdefect.structures import ImageRecord, Problem
 __all__ = ['BaseReader', 'OnError']
 
 OnError = Literal['raise', 'drop']
+_CURE = " (on_error='drop' leaves it out)"
 
 
 class BaseReader(ABC):
@@ -125,7 +126,7 @@ class BaseReader(ABC):
             InputError: ``on_error`` is ``raise``.
         """
         if self.on_error == 'raise':
-            raise InputError(f"{where}: {what} (on_error='drop' leaves it out)")
+            raise InputError(f'{where}: {what}{_CURE}')
         self.problems.append(Problem(where, what))
 
     def refuse(self, error: InputError) -> None:
@@ -137,6 +138,8 @@ class BaseReader(ABC):
         Raises:
             InputError: ``on_error`` is ``raise``.
         """
+        if str(error).endswith(_CURE):
+            raise error
         where, _, what = str(error).partition(': ')
         self.problem(where, what)
 

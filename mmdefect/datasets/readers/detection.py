@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -11,20 +10,20 @@ from pathlib import Path
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES
 from mmdefect.datasets.readers.files import walk_files
+from mmdefect.datasets.readers.text_rows import is_label_row, read_head
 from mmdefect.errors import InputError
 
-__all__ = ['CLASS_FILES', 'MASK_FOLDERS', 'MASK_SUFFIXES', 'formats_found']
+__all__ = ['CLASS_FILES', 'MASK_FOLDERS', 'MASK_SUFFIXES', 'YAML_FILES', 'formats_found']
 
 # Names of files that list YOLO classes, one per line.
 CLASS_FILES = ('classes.txt', 'obj.names', 'classes.names')
+YAML_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml')
 MASK_FOLDERS = ('masks', 'mask', 'ground_truth', 'gt')
 # What a mask's stem may add to that of its image.
 MASK_SUFFIXES = ('_mask', '_gt')
 
-_HEAD_BYTES = 64 * 1024
 _MAX_NAMES = 200_000
 _HEADS_PER_KIND = 10
-_YAML_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml')
 _FIRST_TAG = re.compile(r'<([A-Za-z_][\w.:-]*)')
 _XML_FORMATS = {'annotation': 'voc', 'annotations': 'cvat'}
 
@@ -73,7 +72,9 @@ def formats_found(source: Path) -> tuple[dict[str, Path], Counter[str]]:
     if found:
         return found, kinds
     class_lists = [
-        path for path in files if path.name.lower() in CLASS_FILES or path.name in _YAML_FILES
+        path
+        for path in files
+        if path.name.lower() in CLASS_FILES or path.name.lower() in YAML_FILES
     ]
     empty_labels = [path for path in texts if path.parent.name == 'labels']
     if source.suffix.lower() in ('.yaml', '.yml') or class_lists or empty_labels:
@@ -87,22 +88,9 @@ def _heads(
     paths: Iterable[Path], classify: Callable[[str], str | None]
 ) -> Iterator[tuple[str, Path]]:
     for path in islice(paths, _HEADS_PER_KIND):
-        name = classify(_head(path))
+        name = classify(read_head(path))
         if name is not None:
             yield name, path
-
-
-def _head(path: Path) -> str:
-    """The first 64 kB as text, whatever stands there."""
-    try:
-        with path.open('rb') as file:
-            data = file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise InputError(
-            f'{path}: cannot be read ({error.strerror or error}); check its permissions'
-        ) from error
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode('utf-16' if wide else 'utf-8-sig', errors='replace')
 
 
 def _json_format(head: str) -> str | None:
@@ -113,7 +101,8 @@ def _json_format(head: str) -> str | None:
         return 'label-studio' if is_list_of_tasks and 'category_id' not in keys else None
     if keys & {'shapes', 'imagePath', 'imageData'}:
         return 'labelme'
-    if keys & {'images', 'categories', 'category_id'}:
+    # Categories alone are the notes.json that Label Studio writes beside YOLO labels.
+    if keys & {'images', 'image_id', 'category_id'}:
         return 'coco'
     return 'label-studio' if keys >= {'data', 'annotations'} else None
 
@@ -144,18 +133,10 @@ def _label_rows(texts: Iterable[Path], images: Iterable[Path]) -> Iterator[tuple
         and path.stat().st_size
     )
     for path in islice(labels, _HEADS_PER_KIND):
-        lines = _head(path).splitlines()
-        if lines and _is_label_row(lines[0].split()):
+        lines = read_head(path).splitlines()
+        if lines and is_label_row(lines[0]):
             yield 'yolo', path
             return
-
-
-def _is_label_row(words: list[str]) -> bool:
-    try:
-        index, *values = (float(word) for word in words)
-    except ValueError:
-        return False
-    return len(values) >= 4 and index.is_integer() and all(-0.1 <= v <= 1.1 for v in values)
 
 
 def _mask_images(source: Path, images: Iterable[Path]) -> Iterator[tuple[str, Path]]:

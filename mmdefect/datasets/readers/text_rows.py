@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from mmdefect.errors import InputError
 
-__all__ = ['numbers', 'read_rows', 'read_text']
+__all__ = ['is_label_row', 'numbers', 'read_head', 'read_rows', 'read_text']
 
 # A file of a million boxes is smaller.
 _MAX_BYTES = 64 * 1024 * 1024
+_HEAD_BYTES = 64 * 1024
 
 
-def read_text(path: Path, kind: str) -> str:
-    """Read a UTF-8 text file of up to 64 MiB.
+def read_text(path: Path, kind: str, max_bytes: int = _MAX_BYTES) -> str:
+    """Read a UTF-8 text file, up to a size.
 
     Args:
         path (Path): The file, with or without a byte order mark.
         kind (str): What messages call it.
+        max_bytes (int): A larger file is refused. Default 64 MiB.
 
     Returns:
         str: Its text.
@@ -33,9 +36,10 @@ def read_text(path: Path, kind: str) -> str:
     """
     try:
         with path.open('rb') as file:
-            data = file.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise InputError(f'{path}: {kind} has more than 64 MiB; give the right file')
+            data = file.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            size = f'{max_bytes // 1024} KiB'
+            raise InputError(f'{path}: {kind} has more than {size}; give the right file')
         return data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise InputError(
@@ -45,6 +49,56 @@ def read_text(path: Path, kind: str) -> str:
         raise InputError(
             f'{path}: {kind} cannot be read ({error.strerror or error}); check the path'
         ) from error
+
+
+def read_head(path: Path) -> str:
+    """Read the first 64 KiB as text, whatever stands there.
+
+    Args:
+        path (Path): Any file; UTF-16 is known by its byte order mark.
+
+    Returns:
+        str: The text, with replacement characters where bytes are none.
+
+    Raises:
+        InputError: The file cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / 'a.json'
+        >>> _ = path.write_text('{"images": []', encoding='utf-16')
+        >>> read_head(path)
+        '{"images": []'
+    """
+    try:
+        with path.open('rb') as file:
+            data = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise InputError(
+            f'{path}: cannot be read ({error.strerror or error}); check its permissions'
+        ) from error
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode('utf-16' if wide else 'utf-8-sig', errors='replace')
+
+
+def is_label_row(line: str) -> bool:
+    """Whether a line may be a YOLO label: a class number and at least four shares of 1.
+
+    Args:
+        line (str): The line.
+
+    Returns:
+        bool: True when it may be.
+
+    Example:
+        >>> is_label_row('0 0.5 0.5 0.1 0.2'), is_label_row('10 20 30 40 1')
+        (True, False)
+    """
+    try:
+        number, *values = (float(word) for word in line.split())
+    except ValueError:
+        return False
+    return len(values) >= 4 and number.is_integer() and all(-0.1 <= v <= 1.1 for v in values)
 
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
