@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,15 @@ from PIL import Image, UnidentifiedImageError
 
 from mmdefect.errors import InputError
 
-__all__ = ['IMAGE_SUFFIXES', 'image_size', 'read_image', 'to_model_range']
+__all__ = [
+    'IMAGE_SUFFIXES',
+    'DecodedImage',
+    'decode_image',
+    'image_bytes',
+    'image_size',
+    'read_image',
+    'to_model_range',
+]
 
 # Lower case; what the readers look for beside annotations without a usable file name.
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
@@ -71,15 +80,62 @@ def read_image(path: str | Path, bit_depth: int | None = None, channels: int = 3
         raise ValueError(f'bit_depth must be one of {_BIT_DEPTHS} or None, got {bit_depth!r}')
     if channels not in (1, 3):
         raise ValueError(f'channels must be 1 or 3, got {channels!r}')
-    data = _read_bytes(path)
+    pixels = decode_image(image_bytes(path), path).pixels
+    return to_model_range(pixels, bit_depth, channels, str(path))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedImage:
+    """An image as its file holds it, turned upright.
+
+    Args:
+        pixels (NDArray): ``uint8`` or ``uint16``, shape (h, w) for grey, (h, w, 3) BGR for colour.
+        file_format (str): What the content is, such as ``JPEG``.
+        orientation (int): EXIF orientation that was undone, 1 (none) to 8.
+        alpha (bool): The file has transparency, which was dropped.
+
+    Example:
+        >>> DecodedImage(np.zeros((2, 3), np.uint8), 'PNG', 1, False).file_format
+        'PNG'
+    """
+
+    pixels: NDArray[Any]
+    file_format: str
+    orientation: int
+    alpha: bool
+
+
+def decode_image(data: bytes, path: str | Path) -> DecodedImage:
+    """Decode an image strictly and turn it upright; no value is scaled.
+
+    Args:
+        data (bytes): Content of the file.
+        path (str | Path): The file, for messages.
+
+    Returns:
+        DecodedImage: Pixels and what the file says of itself.
+
+    Raises:
+        InputError: The content is empty, truncated, no image or too large.
+
+    Example:
+        >>> buffer = BytesIO()
+        >>> Image.new('RGBA', (3, 2)).save(buffer, 'PNG')
+        >>> image = decode_image(buffer.getvalue(), 'a.png')
+        >>> image.pixels.shape, image.alpha
+        ((2, 3, 3), True)
+    """
     pixels: NDArray[Any]
     try:
         # From memory: Pillow leaves memory-mapped TIFF files unrotated.
         with Image.open(BytesIO(data)) as opened:
+            # Asked before decoding: a TIFF forgets it then.
+            orientation = _orientation(opened)
+            alpha = 'A' in opened.getbands() or 'transparency' in opened.info
             pixels = _decode_deep(opened, data) if _is_deep(opened, data) else _decode_8bit(opened)
+            return DecodedImage(pixels, opened.format or '', orientation, alpha)
     except _DECODE_ERRORS as error:
         raise _undecodable(path, error) from error
-    return to_model_range(pixels, bit_depth, channels, str(path))
 
 
 def to_model_range(
@@ -155,7 +211,25 @@ def _check_file(path: str | Path) -> None:
         raise InputError(f'{path}: is a folder, not an image file')
 
 
-def _read_bytes(path: str | Path) -> bytes:
+def image_bytes(path: str | Path) -> bytes:
+    """Read the content of an image file.
+
+    Args:
+        path (str | Path): The file.
+
+    Returns:
+        bytes: All of it.
+
+    Raises:
+        InputError: The file is missing, a folder, or cannot be read.
+
+    Example:
+        >>> image_bytes('none.png')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: none.png: image file is missing; check the path or remove its \
+entry
+    """
     _check_file(path)
     try:
         return Path(path).read_bytes()

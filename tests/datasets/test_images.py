@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmdefect.datasets.images import _upright, image_size, read_image
+from mmdefect.datasets.images import _upright, decode_image, image_size, read_image
 from mmdefect.errors import InputError
 
 ORIENTATION = 0x0112
@@ -215,3 +215,29 @@ def test_decompression_bomb_is_input_error(tmp_path, monkeypatch):
 def test_bad_arguments(tmp_path, key, value):
     with pytest.raises(ValueError, match=f'{key} must be'):
         read_image(tmp_path / 'a.png', **{key: value})
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'mode', 'options', 'expected'),
+    [
+        ('png', 'L', {}, ((6, 8), 'uint8', 'PNG', 1, False)),
+        ('png', 'I;16', {}, ((6, 8), 'uint16', 'PNG', 1, False)),
+        ('png', 'RGBA', {}, ((6, 8, 3), 'uint8', 'PNG', 1, True)),
+        ('png', 'P', {'transparency': 0}, ((6, 8, 3), 'uint8', 'PNG', 1, True)),
+        ('jpg', 'RGB', {'exif': 6}, ((8, 6, 3), 'uint8', 'JPEG', 6, False)),
+        ('tif', 'L', {'exif': 6}, ((8, 6), 'uint8', 'TIFF', 6, False)),
+    ],
+)
+def test_decoded_image_says_what_the_file_holds(tmp_path, suffix, mode, options, expected):
+    path = tmp_path / f'a.{suffix}'
+    if 'exif' in options:
+        exif = Image.Exif()
+        exif[0x0112] = options['exif']
+        options = {'exif': exif}
+    Image.new(mode, (8, 6)).save(path, **options)
+    image = decode_image(path.read_bytes(), path)
+    found = (
+        image.pixels.shape, str(image.pixels.dtype), image.file_format, image.orientation,
+        image.alpha,
+    )  # fmt: skip
+    assert found == expected
