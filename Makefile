@@ -1,4 +1,5 @@
-# make demo | make test | make setup | make clean, each with STACK=onedl (default) or openmmlab.
+# make demo | make test | make setup | make clean, each with STACK=onedl (default) or openmmlab;
+# make benchmark-env: .venv-compiled, the onedl stack with mmcv's compiled ops (a C++ compiler, ten minutes).
 PYTHON ?= python3
 STACK ?= onedl
 ifeq ($(STACK),onedl)
@@ -16,7 +17,7 @@ export MMCV_WITH_OPS = 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_CONSTRAINT =
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint setup benchmark-env clean
 
 demo: setup
 	$(VENV)/bin/mmdefect demo
@@ -39,6 +40,17 @@ $(STAMP): constraints.txt pyproject.toml setup.py Makefile
 	@# that needs no display libraries.
 	$(PIP) uninstall -q -y opencv-python opencv-python-headless
 	$(PIP) install -q -c constraints.txt --no-deps opencv-python-headless
+	touch $@
+
+benchmark-env: .venv-compiled/.compiled
+
+.venv-compiled/.compiled: constraints.txt pyproject.toml setup.py Makefile
+	$(MAKE) VENV=.venv-compiled STACK=onedl setup
+	@# mmcv's setup.py imports torch and pkg_resources, so it builds in this environment; without
+	@# the cache, which may hold the wheel without ops.
+	.venv-compiled/bin/python -m pip install -q 'setuptools<81' wheel ninja
+	MMCV_WITH_OPS=1 .venv-compiled/bin/python -m pip install -q -c constraints.txt --no-deps --force-reinstall --no-build-isolation --no-cache-dir --no-binary onedl-mmcv onedl-mmcv
+	.venv-compiled/bin/python -c 'import torch, mmcv._ext'
 	touch $@
 
 clean:
