@@ -10,6 +10,7 @@ FORMATS: dict[str, str] = {
     'coco': 'COCOReader',
     'yolo': 'YOLOReader',
     'labelme': 'LabelMeReader',
+    'label-studio': 'LabelStudioReader',
     'deeppcb': 'DeepPCBReader',
     'folder': 'FolderReader',
 }

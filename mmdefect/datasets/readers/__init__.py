@@ -7,6 +7,7 @@ from mmdefect.datasets.readers.coco import COCOReader
 from mmdefect.datasets.readers.deeppcb import DeepPCBReader
 from mmdefect.datasets.readers.folder import FolderReader
 from mmdefect.datasets.readers.formats import FORMATS, detect_format, open_reader, reader_class
+from mmdefect.datasets.readers.label_studio import LabelStudioReader
 from mmdefect.datasets.readers.labelme import LabelMeReader
 from mmdefect.datasets.readers.voc import VOCReader
 from mmdefect.datasets.readers.yolo import YOLOReader
@@ -18,6 +19,7 @@ __all__ = [
     'DeepPCBReader',
     'FolderReader',
     'LabelMeReader',
+    'LabelStudioReader',
     'VOCReader',
     'YOLOReader',
     'detect_format',
