@@ -26,11 +26,11 @@ CLEAN = (1, 4, 6)
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """Seven 40x30 images, three of them clean, as drill COCO files and as NEU-DET VOC files."""
+    """Seven 40x30 images, three of them clean, in the formats of drill, NEU-DET and DeepPCB."""
     folder = tmp_path_factory.mktemp('data')
     drill = Config.fromfile(ROOT / '_base_/datasets/drill.py').classes
     steel = Config.fromfile(ROOT / '_base_/datasets/neu_det.py').classes
-    for name in ('drill/images', 'neu_det/images', 'neu_det/annotations'):
+    for name in ('drill/images', 'neu_det/images', 'neu_det/annotations', 'deep_pcb'):
         (folder / name).mkdir(parents=True)
     content = {
         'images': [],
@@ -41,8 +41,9 @@ def data(tmp_path_factory):
         pixels = np.full((30, 40, 3), 30 * index, np.uint8)
         for root in ('drill', 'neu_det'):
             Image.fromarray(pixels).save(folder / root / f'images/{index}.png')
+        Image.fromarray(pixels).save(folder / f'deep_pcb/{index}_test.jpg')
         content['images'].append({'id': index, 'file_name': f'images/{index}.png'})
-        boxes = ''
+        boxes = board = ''
         if index not in CLEAN:
             content['annotations'].append(
                 {'image_id': index, 'category_id': index % 5, 'bbox': [5, 6, 10, 8]}
@@ -51,12 +52,16 @@ def data(tmp_path_factory):
                 f'<object><name>{steel[index % 6]}</name><bndbox><xmin>6</xmin><ymin>7</ymin>'
                 '<xmax>15</xmax><ymax>14</ymax></bndbox></object>'
             )
+            board = f'5 6 15 14 {index % 6 + 1}'
+        (folder / f'deep_pcb/{index}.txt').write_text(board)
         (folder / f'neu_det/annotations/{index}.xml').write_text(
             f'<annotation><filename>{index}.png</filename>{boxes}</annotation>'
         )
     for split in ('train', 'val', 'test'):
         (folder / f'drill/{split}.json').write_text(json.dumps(content))
         (folder / f'neu_det/{split}.txt').write_text('\n'.join(map(str, range(7))))
+        pairs = '\n'.join(f'{index}.jpg {index}.txt' for index in range(7))
+        (folder / f'deep_pcb/{split}.txt').write_text(pairs)
     return folder
 
 
@@ -79,7 +84,7 @@ def test_no_clean_image_is_lost_on_the_way_to_the_model(load, name):
         for batch in Runner.build_dataloader(loader, seed=0):
             for sample in batch['data_samples']:
                 counts.append(len(sample.gt_instances))
-                seen.add(Path(sample.img_path).stem)
+                seen.add(Path(sample.img_path).stem.removesuffix('_test'))
                 assert len(sample.instances) == len(sample.gt_instances)
         assert seen == set('0123456'), part
         assert (len(counts), counts.count(0), sum(counts)) == (7, len(CLEAN), 4), part
@@ -89,10 +94,12 @@ def test_no_clean_image_is_lost_on_the_way_to_the_model(load, name):
 def test_model_and_data_agree(load, name):
     config = load(name)
     for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        assert config.model.bbox_head.num_classes == len(config[part].dataset.metainfo.classes)
+        head = config.model.get('roi_head', config.model).bbox_head
+        assert head.num_classes == len(config[part].dataset.metainfo.classes)
     limit = config.val_evaluator.max_dets
-    assert config.test_evaluator.max_dets == limit == config.model.test_cfg.max_per_img
-    assert config.model.test_cfg.score_thr <= 0.001
+    test_cfg = config.model.test_cfg.get('rcnn', config.model.test_cfg)
+    assert config.test_evaluator.max_dets == limit == test_cfg.max_per_img
+    assert test_cfg.score_thr <= 0.001
     assert config.custom_imports.imports == ['mmdefect']
     assert 'SyncBN' not in str(config.model)
 
