@@ -9,6 +9,7 @@ from mmdefect.datasets.readers.folder import FolderReader
 from mmdefect.datasets.readers.formats import FORMATS, detect_format, open_reader, reader_class
 from mmdefect.datasets.readers.label_studio import LabelStudioReader
 from mmdefect.datasets.readers.labelme import LabelMeReader
+from mmdefect.datasets.readers.mask import MaskReader
 from mmdefect.datasets.readers.voc import VOCReader
 from mmdefect.datasets.readers.yolo import YOLOReader
 
@@ -20,6 +21,7 @@ __all__ = [
     'FolderReader',
     'LabelMeReader',
     'LabelStudioReader',
+    'MaskReader',
     'VOCReader',
     'YOLOReader',
     'detect_format',

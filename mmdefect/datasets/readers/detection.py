@@ -10,17 +10,15 @@ from pathlib import Path
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES
 from mmdefect.datasets.readers.files import walk_files
+from mmdefect.datasets.readers.mask_layout import MaskLayout
 from mmdefect.datasets.readers.text_rows import is_label_row, read_head
 from mmdefect.errors import InputError
 
-__all__ = ['CLASS_FILES', 'MASK_FOLDERS', 'MASK_SUFFIXES', 'YAML_FILES', 'formats_found']
+__all__ = ['CLASS_FILES', 'YAML_FILES', 'formats_found']
 
 # Names of files that list YOLO classes, one per line.
 CLASS_FILES = ('classes.txt', 'obj.names', 'classes.names')
 YAML_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml')
-MASK_FOLDERS = ('masks', 'mask', 'ground_truth', 'gt')
-# What a mask's stem may add to that of its image.
-MASK_SUFFIXES = ('_mask', '_gt')
 
 _MAX_NAMES = 200_000
 _HEADS_PER_KIND = 10
@@ -139,15 +137,11 @@ def _label_rows(texts: Iterable[Path], images: Iterable[Path]) -> Iterator[tuple
             return
 
 
-def _mask_images(source: Path, images: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+def _mask_images(source: Path, images: list[Path]) -> Iterator[tuple[str, Path]]:
     """A mask in a folder of masks, or named like the image beside it."""
-    names = {(path.parent, path.stem) for path in images}
-    for path in images:
-        folders = path.relative_to(source).parts[:-1] if path != source else ()
-        beside = any(
-            path.stem.endswith(suffix) and (path.parent, path.stem.removesuffix(suffix)) in names
-            for suffix in MASK_SUFFIXES
-        )
-        if beside or any(folder.lower() in MASK_FOLDERS for folder in folders):
-            yield 'mask', path
-            return
+    if source.is_dir():
+        layout = MaskLayout(source, images)
+        for path in layout.images:
+            if layout.has_mask(path):
+                yield 'mask', path
+                return
