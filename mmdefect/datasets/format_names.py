@@ -11,6 +11,7 @@ FORMATS: dict[str, str] = {
     'yolo': 'YOLOReader',
     'labelme': 'LabelMeReader',
     'label-studio': 'LabelStudioReader',
+    'cvat': 'CVATReader',
     'mask': 'MaskReader',
     'deeppcb': 'DeepPCBReader',
     'folder': 'FolderReader',

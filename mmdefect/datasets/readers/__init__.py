@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmdefect.datasets.readers.base import BaseReader
 from mmdefect.datasets.readers.coco import COCOReader
+from mmdefect.datasets.readers.cvat import CVATReader
 from mmdefect.datasets.readers.deeppcb import DeepPCBReader
 from mmdefect.datasets.readers.folder import FolderReader
 from mmdefect.datasets.readers.formats import FORMATS, detect_format, open_reader, reader_class
@@ -17,6 +18,7 @@ __all__ = [
     'FORMATS',
     'BaseReader',
     'COCOReader',
+    'CVATReader',
     'DeepPCBReader',
     'FolderReader',
     'LabelMeReader',
