@@ -27,7 +27,7 @@ from mmdefect.structures import ImageRecord
 
 __all__ = ['LabelMeReader']
 
-_KNOWN_KEYS = ('source', 'image_root', 'list_file', 'unlabelled', 'on_error')
+_KNOWN_KEYS = ('source', 'image_root', 'list_file', 'images_without_json', 'on_error')
 # A file holds one image, in base64 where LabelMe was told so.
 _MAX_BYTES = 256 * 1024**2
 # Shapes that have an area, and the fewest points of each.
@@ -57,9 +57,10 @@ class LabelMeReader(BaseReader):
             None: that of the JSON files.
         list_file (str | Path | None): Text file with one image per line, compared with the
             stems of the JSON files. Default None: all.
-        unlabelled ('raise' | 'good' | 'skip'): An image below ``image_root`` without a JSON file
-            is an error, a good part without boxes, or left out: LabelMe writes no file for an
-            image that nothing was drawn on. Only where ``source`` is a folder. Default ``raise``.
+        images_without_json ('raise' | 'good' | 'skip'): An image below ``image_root`` without a
+            JSON file is an error, a good part without boxes, or left out: LabelMe writes no file
+            for an image that nothing was drawn on. Only where ``source`` is a folder. Default
+            ``raise``.
         on_error ('raise' | 'drop'): What to do with a bad shape or image. Default ``raise``.
         **unknown: Refused, naming the nearest known key.
 
@@ -83,7 +84,7 @@ class LabelMeReader(BaseReader):
         source: str | Path,
         image_root: str | Path | None = None,
         list_file: str | Path | None = None,
-        unlabelled: Literal['raise', 'good', 'skip'] = 'raise',
+        images_without_json: Literal['raise', 'good', 'skip'] = 'raise',
         on_error: OnError = 'raise',
         **unknown: Any,
     ) -> None:
@@ -91,15 +92,16 @@ class LabelMeReader(BaseReader):
         self.source = Path(source)
         self.folder = self.source if self.source.is_dir() else self.source.parent
         super().__init__(str(source), on_error, list_file, self.folder)
-        if unlabelled not in ('raise', 'good', 'skip'):
+        if images_without_json not in ('raise', 'good', 'skip'):
             raise InputError(
-                f"LabelMeReader: unlabelled must be 'raise', 'good' or 'skip', got {unlabelled!r}"
+                "LabelMeReader: images_without_json must be one of ('raise', 'good', 'skip'), got "
+                f'{images_without_json!r}'
             )
         self.image_root = self.folder if image_root is None else Path(image_root)
-        self.unlabelled = unlabelled
+        self.images_without_json = images_without_json
 
     def read(self) -> Iterator[ImageRecord]:
-        """Yield the images sorted by JSON file, then unlabelled ones where they are good parts.
+        """Yield the images sorted by JSON file, then those without one where they are good.
 
         Raises:
             InputError: Something is wrong and ``on_error`` is ``raise``.
@@ -123,7 +125,7 @@ class LabelMeReader(BaseReader):
                     continue
                 labelled.add(image)
                 yield self._record(path, content, image, size)
-        if self.unlabelled != 'skip':
+        if self.images_without_json != 'skip':
             yield from self._without_file(images, labelled)
 
     def _without_file(self, images: ImageIndex, labelled: set[Path]) -> Iterator[ImageRecord]:
@@ -133,11 +135,11 @@ class LabelMeReader(BaseReader):
             for path in paths
             if path not in labelled and self.wanted(image_name(path, self.image_root))
         ]
-        if without and self.unlabelled == 'raise':
+        if without and self.images_without_json == 'raise':
             self.problem(
                 f'{self.image_root}',
                 f'{len(without)} images have no LabelMe file (first: {without[0]}); set '
-                "unlabelled='good' if they are good parts, or 'skip' to leave them out",
+                "images_without_json='good' if they are good parts, or 'skip' to leave them out",
             )
             return
         for path in without:
