@@ -11,7 +11,9 @@ require_stack()
 
 from mmengine import registry as root  # noqa: E402  after the check, which says what is missing
 
-__all__ = ['DATASETS', 'HOOKS', 'METRICS', 'OPTIM_WRAPPERS', 'READERS', 'TRANSFORMS']
+__all__ = [
+    'DATASETS', 'HOOKS', 'METRICS', 'OPTIM_WRAPPERS', 'READERS', 'TRANSFORMS', 'VISBACKENDS',
+]  # fmt: skip
 
 # Annotation formats, each read into the same records: `reader=` of DefectDataset.
 READERS = root.Registry(
@@ -33,7 +35,10 @@ TRANSFORMS = root.Registry(
 )
 # Metrics of an evaluator.
 METRICS = root.Registry(
-    'metric', parent=root.METRICS, scope='mmdefect', locations=['mmdefect.evaluation']
+    'metric',
+    parent=root.METRICS,
+    scope='mmdefect',
+    locations=['mmdefect.evaluation.defect_metric'],
 )
 # What happens around the training loop.
 HOOKS = root.Registry(
@@ -45,4 +50,11 @@ OPTIM_WRAPPERS = root.Registry(
     parent=root.OPTIM_WRAPPERS,
     scope='mmdefect',
     locations=['mmdefect.engine.optim_wrappers'],
+)
+# Where curves go: TensorBoard, MLflow, Weights & Biases.
+VISBACKENDS = root.Registry(
+    'vis_backend',
+    parent=root.VISBACKENDS,
+    scope='mmdefect',
+    locations=['mmdefect.engine.tracking'],
 )

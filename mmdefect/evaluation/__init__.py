@@ -1,8 +1,41 @@
-"""Metrics with evidence: COCO average precision per class and the curves behind it."""
+"""Metrics with evidence: COCO average precision, matching and what the misses have in common.
+
+Importing this package loads neither torch nor OpenMMLab; only ``DefectMetric`` needs them.
+"""
 
 from __future__ import annotations
 
-from mmdefect.evaluation.coco_scores import DetectionScores, ImageResult, score_detections
-from mmdefect.evaluation.defect_metric import DefectMetric
+import importlib
+from typing import Any
 
-__all__ = ['DefectMetric', 'DetectionScores', 'ImageResult', 'score_detections']
+__all__ = [
+    'DefectMetric',
+    'DetectionScores',
+    'ImageResult',
+    'ScoreTable',
+    'describe_errors',
+    'match_image',
+    'score_detections',
+]
+
+_HOMES = {
+    'DefectMetric': 'mmdefect.evaluation.defect_metric',
+    'DetectionScores': 'mmdefect.evaluation.coco_scores',
+    'ImageResult': 'mmdefect.evaluation.image_result',
+    'ScoreTable': 'mmdefect.evaluation.score_table',
+    'describe_errors': 'mmdefect.evaluation.image_errors',
+    'match_image': 'mmdefect.evaluation.matching',
+    'score_detections': 'mmdefect.evaluation.coco_scores',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -1,52 +1,24 @@
-"""COCO average precision from plain arrays, backed by faster-coco-eval.
-
-Category and annotation ids are numbered from 1 in here: COCOeval takes a matched annotation
-with id 0 for "no match", and perfect detections then score far below 1.
-"""
+"""COCO average precision and recall, with one detection limit for every number."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-__all__ = ['DetectionScores', 'ImageResult', 'score_detections']
+from mmdefect.evaluation.average_precision import (
+    RECALL_POINTS,
+    interpolated_precision,
+    rank_by_score,
+)
+from mmdefect.evaluation.flat_boxes import FlatBoxes, flatten_images
+from mmdefect.evaluation.image_result import ImageResult
+from mmdefect.evaluation.matching import IGNORED, Overlaps, find_overlaps, match_detections
+
+__all__ = ['DetectionScores', 'score_boxes', 'score_detections']
 
 _IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageResult:
-    """Ground truth and detections of one image, boxes as xyxy in pixels of the upright image.
-
-    Args:
-        path (str): Image file.
-        width (int): Image width in pixels.
-        height (int): Image height in pixels.
-        gt_boxes (np.ndarray): Ground-truth boxes, shape (N, 4).
-        gt_labels (np.ndarray): Their class indices, shape (N,).
-        gt_ignored (np.ndarray): True for crowd or difficult boxes, shape (N,).
-        boxes (np.ndarray): Detected boxes, shape (M, 4).
-        labels (np.ndarray): Their class indices, shape (M,).
-        scores (np.ndarray): Their scores, shape (M,).
-
-    Example:
-        >>> empty = np.zeros((0, 4)), np.zeros(0, int)
-        >>> ImageResult('a.png', 8, 8, *empty, np.zeros(0, bool), *empty, np.zeros(0)).width
-        8
-    """
-
-    path: str
-    width: int
-    height: int
-    gt_boxes: np.ndarray
-    gt_labels: np.ndarray
-    gt_ignored: np.ndarray
-    boxes: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,99 +89,54 @@ def score_detections(
         raise ValueError(f'num_classes must be at least 1, got {num_classes}')
     if max_dets < 1:
         raise ValueError(f'max_dets must be at least 1, got {max_dets}')
-    recall_points = np.linspace(0.0, 1.0, 101)
-    nothing = np.full(num_classes, np.nan)
-    if not any(len(image.gt_boxes) for image in images):
-        curves = np.full((num_classes, 101), np.nan)
-        return DetectionScores(nothing, nothing, nothing, nothing, recall_points, curves, curves)
+    boxes = flatten_images(images, max_dets)
+    return score_boxes(boxes, find_overlaps(boxes), num_classes)
 
-    evaluation = _run_coco_evaluation(images, num_classes, max_dets)
-    # precision: (IoU thresholds, recall points, classes, area ranges, detection limits)
-    precision = np.asarray(evaluation['precision'], dtype=np.float64)[..., 0, -1]
-    scores = np.asarray(evaluation['scores'], dtype=np.float64)[..., 0, -1]
-    recall = np.asarray(evaluation['recall'], dtype=np.float64)[..., 0, -1]
-    # COCO marks "no ground truth" by -1.
-    precision[precision < 0] = np.nan
-    recall[recall < 0] = np.nan
-    curve, curve_scores = precision[0].T, scores[0].T.copy()
-    curve_scores[~(curve > 0)] = np.nan
+
+def score_boxes(boxes: FlatBoxes, overlaps: Overlaps, num_classes: int) -> DetectionScores:
+    """Score boxes whose overlaps are known already.
+
+    Args:
+        boxes (FlatBoxes): All boxes.
+        overlaps (Overlaps): What ``find_overlaps`` gave for them.
+        num_classes (int): Number of classes C.
+
+    Returns:
+        DetectionScores: Arrays over the C classes.
+
+    Example:
+        >>> boxes = flatten_images([])
+        >>> score_boxes(boxes, find_overlaps(boxes), 2).ap.tolist()
+        [nan, nan]
+    """
+    truth = np.bincount(boxes.truth_labels[~boxes.truth_ignored], minlength=num_classes)
+    order = rank_by_score(boxes.labels, boxes.scores)
+    labels = boxes.labels[order]
+    ap = np.empty((len(_IOU_THRESHOLDS), num_classes))
+    recall = np.empty((len(_IOU_THRESHOLDS), num_classes))
+    curve = reached = np.empty(0)
+    for index, threshold in enumerate(_IOU_THRESHOLDS):
+        matches = match_detections(boxes, overlaps, threshold)[order]
+        hits = matches >= 0
+        precision, last = interpolated_precision(labels, hits, matches != IGNORED, truth)
+        ap[index] = precision.mean(axis=1)
+        found = np.bincount(labels[hits], minlength=num_classes)
+        recall[index] = np.divide(found, truth, out=np.full(num_classes, np.nan), where=truth > 0)
+        if index == 0:
+            curve, reached = precision, last
+    scores = np.full(reached.shape, np.nan)
+    scores[reached >= 0] = boxes.scores[order][reached[reached >= 0]]
     return DetectionScores(
-        ap=precision.mean(axis=(0, 1)),
-        ap50=precision[0].mean(axis=0),
-        ap75=precision[5].mean(axis=0),
+        ap=ap.mean(axis=0),
+        ap50=ap[0],
+        ap75=ap[5],
         ar=recall.mean(axis=0),
-        recall_points=recall_points,
+        recall_points=RECALL_POINTS,
         precision=curve,
-        score=curve_scores,
+        score=scores,
     )
-
-
-def _run_coco_evaluation(
-    images: Sequence[ImageResult], num_classes: int, max_dets: int
-) -> dict[str, Any]:
-    from faster_coco_eval import COCO, COCOeval_faster
-
-    truth = COCO(_coco_dataset(images, num_classes), print_function=_silent)
-    found = truth.loadRes(_coco_detections(images))
-    evaluator = COCOeval_faster(truth, found, 'bbox', print_function=_silent)
-    evaluator.params.iouThrs = _IOU_THRESHOLDS
-    evaluator.params.areaRng = [[0, 1e10]]
-    evaluator.params.areaRngLbl = ['all']
-    evaluator.params.maxDets = [max_dets]
-    evaluator.evaluate()
-    evaluator.accumulate()
-    return evaluator.eval
-
-
-def _coco_dataset(images: Sequence[ImageResult], num_classes: int) -> dict[str, Any]:
-    annotations = []
-    for image_id, image in enumerate(images, start=1):
-        sizes = image.gt_boxes[:, 2:] - image.gt_boxes[:, :2]
-        boxes = np.concatenate([image.gt_boxes[:, :2], sizes], axis=1).tolist()
-        for box, label, ignored in zip(
-            boxes, image.gt_labels.tolist(), image.gt_ignored.tolist(), strict=True
-        ):
-            annotations.append(
-                {
-                    'id': len(annotations) + 1,
-                    'image_id': image_id,
-                    'category_id': label + 1,
-                    'bbox': box,
-                    'area': box[2] * box[3],
-                    'iscrowd': int(ignored),
-                }
-            )
-    return {
-        'images': [
-            {'id': index, 'width': image.width, 'height': image.height}
-            for index, image in enumerate(images, start=1)
-        ],
-        'categories': [{'id': i, 'name': str(i)} for i in range(1, num_classes + 1)],
-        'annotations': annotations,
-    }
-
-
-def _coco_detections(images: Sequence[ImageResult]) -> np.ndarray:
-    """Rows of image id, x, y, w, h, score, category id, shape (K, 7)."""
-    rows = [
-        np.column_stack(
-            [
-                np.full(len(image.boxes), image_id),
-                image.boxes[:, :2],
-                image.boxes[:, 2:] - image.boxes[:, :2],
-                image.scores,
-                image.labels + 1,
-            ]
-        )
-        for image_id, image in enumerate(images, start=1)
-    ]
-    return np.concatenate(rows).astype(np.float64) if rows else np.zeros((0, 7))
 
 
 def _mean(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float('nan')
-
-
-def _silent(*_: Any) -> None:
-    """COCO's progress texts are not for our users."""

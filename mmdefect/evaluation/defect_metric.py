@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
-from rich.console import Console
-from rich.table import Table
 
 from mmdefect.errors import InputError, reject_unknown_keys
-from mmdefect.evaluation.coco_scores import DetectionScores, ImageResult, score_detections
+from mmdefect.evaluation.analysis import Analysis, analyse_images
+from mmdefect.evaluation.evidence import describe_analysis
+from mmdefect.evaluation.image_result import ImageResult
+from mmdefect.evaluation.log_tables import log_text
 from mmdefect.registry import METRICS
-from mmdefect.structures import EVALUATION_MIN_SCORE
 
 __all__ = ['DefectMetric']
 
@@ -84,73 +83,49 @@ class DefectMetric(BaseMetric):
             self.results.append(_image_result(sample))
 
     def compute_metrics(self, results: list[ImageResult]) -> dict[str, float]:
-        """Score the whole data set, print the table and keep the evidence.
+        """Measure the whole data set, print the tables and keep the evidence.
 
         Args:
             results (list[ImageResult]): All images.
 
         Returns:
-            dict[str, float]: ``AP``, ``AP50``, ``AP75``, ``AR`` and, per class,
-            ``AP/<class>`` and ``AP50/<class>``; NaN where there is no ground truth.
+            dict[str, float]: ``AP``, ``AP50``, ``AP75``, ``AR``; at the score threshold of the
+            highest F1 ``precision``, ``recall``, ``F1``, ``mean_IoU`` and
+            ``false_alarms_per_good_image``; per class ``AP/<class>``, ``AP50/<class>`` and
+            ``recall/<class>``; NaN where a number is not defined.
+
+        Raises:
+            InputError: The dataset has no class names.
         """
         classes = list((self.dataset_meta or {}).get('classes', ()))
         if not classes:
             raise InputError(
                 'DefectMetric: the dataset has no class names; set metainfo=dict(classes=...)'
             )
-        scores = score_detections(results, len(classes), self.max_dets)
-        counts = np.zeros((2, len(classes)), dtype=np.int64)
-        for image in results:
-            counted = image.gt_labels[~image.gt_ignored]
-            counts[0] += np.bincount(counted, minlength=len(classes))
-            counts[1, np.unique(counted)] += 1
-        self.evidence = self._make_evidence(results, classes, scores, counts)
-        MMLogger.get_current_instance().info('\n' + _format_table(classes, scores, counts[0]))
-        metrics = scores.summary()
-        for index, name in enumerate(classes):
-            metrics[f'AP/{name}'] = float(scores.ap[index])
-            metrics[f'AP50/{name}'] = float(scores.ap50[index])
-        return metrics
+        analysis = analyse_images(results, len(classes), self.max_dets)
+        self.evidence = describe_analysis(
+            analysis, results, classes, self.max_dets, self.evidence_images
+        )
+        MMLogger.get_current_instance().info('\n' + log_text(analysis, classes))
+        return _metrics(analysis, classes)
 
-    def _make_evidence(
-        self,
-        results: list[ImageResult],
-        classes: list[str],
-        scores: DetectionScores,
-        counts: np.ndarray,
-    ) -> dict[str, Any]:
-        """What ``evaluation.json`` holds besides epoch, checkpoint and date."""
-        return {
-            'classes': classes,
-            'max_dets': self.max_dets,
-            # Of the boxes listed below; the metrics count all detections.
-            'min_score': EVALUATION_MIN_SCORE,
-            'metrics': {name: _json_number(value) for name, value in scores.summary().items()},
-            'per_class': [
-                {
-                    'name': name,
-                    'AP': _json_number(scores.ap[index]),
-                    'AP50': _json_number(scores.ap50[index]),
-                    'AP75': _json_number(scores.ap75[index]),
-                    'AR': _json_number(scores.ar[index]),
-                    'boxes': int(counts[0, index]),
-                    'images': int(counts[1, index]),
-                }
-                for index, name in enumerate(classes)
-            ],
-            'images_total': len(results),
-            'images_good': sum(len(image.gt_boxes) == 0 for image in results),
-            'pr_curves': [
-                {
-                    'name': name,
-                    'recall': scores.recall_points.round(4).tolist(),
-                    'precision': [_json_number(value) for value in scores.precision[index]],
-                    'score': [_json_number(value) for value in scores.score[index]],
-                }
-                for index, name in enumerate(classes)
-            ],
-            'images': [_image_evidence(image) for image in results[: self.evidence_images]],
-        }
+
+def _metrics(analysis: Analysis, classes: Sequence[str]) -> dict[str, float]:
+    scores, table, at = analysis.scores, analysis.table, analysis.at
+    recall = table.recall()[:, at]
+    metrics = {
+        **scores.summary(),
+        'precision': float(table.precision()[-1, at]),
+        'recall': float(recall[-1]),
+        'F1': float(table.f1()[-1, at]),
+        'mean_IoU': float(analysis.mean_iou[-1]),
+        'false_alarms_per_good_image': float(table.false_alarms_per_good_image()[at]),
+    }
+    for index, name in enumerate(classes):
+        metrics[f'AP/{name}'] = float(scores.ap[index])
+        metrics[f'AP50/{name}'] = float(scores.ap50[index])
+        metrics[f'recall/{name}'] = float(recall[index])
+    return metrics
 
 
 def _image_result(sample: dict) -> ImageResult:
@@ -180,39 +155,3 @@ def _image_result(sample: dict) -> ImageResult:
         labels=predictions['labels'].detach().cpu().numpy(),
         scores=scores,
     )
-
-
-def _image_evidence(image: ImageResult) -> dict[str, Any]:
-    truth = np.column_stack([image.gt_boxes, image.gt_labels, image.gt_ignored])
-    shown = image.scores >= EVALUATION_MIN_SCORE
-    found = np.column_stack([image.boxes, image.labels, image.scores])[shown]
-    return {
-        'path': image.path,
-        'width': image.width,
-        'height': image.height,
-        'ground_truth': [
-            [*row[:4], int(row[4]), int(row[5])] for row in truth.astype(float).round(2).tolist()
-        ],
-        'detections': [
-            [*row[:4], int(row[4]), row[5]] for row in found.astype(float).round(4).tolist()
-        ],
-    }
-
-
-def _json_number(value: float) -> float | None:
-    return None if math.isnan(value) else round(float(value), 6)
-
-
-def _format_table(classes: list[str], scores: DetectionScores, boxes: np.ndarray) -> str:
-    table = Table('class', 'boxes', 'AP', 'AP50', 'AP75', 'AR')
-    rows = zip(classes, boxes, scores.ap, scores.ap50, scores.ap75, scores.ar, strict=True)
-    for name, count, *values in rows:
-        table.add_row(name, str(count), *(f'{value:.3f}' for value in values))
-    table.add_section()
-    table.add_row('all', str(boxes.sum()), *(f'{value:.3f}' for value in scores.summary().values()))
-    for column in table.columns[1:]:
-        column.justify = 'right'
-    console = Console(width=100, no_color=True, force_terminal=False)
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get()

@@ -8,6 +8,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from mmdefect.errors import InputError
+from mmdefect.report.measures import (
+    ErrorType,
+    IoUHistogram,
+    OperatingPoint,
+    ScoreCounts,
+    SizeRecall,
+)
 from mmdefect.structures import EVALUATION_FORMAT, EVALUATION_MIN_SCORE
 
 __all__ = ['ClassResult', 'Evaluation', 'EvaluatedImage', 'PRCurve', 'load_evaluation']
@@ -33,6 +40,14 @@ class ClassResult(_Part):
         AP50 (float | None): The same at IoU 0.5. Default None.
         AP75 (float | None): The same at IoU 0.75. Default None.
         AR (float | None): Average recall over IoU 0.50 to 0.95, 0 to 1. Default None.
+        precision (float | None): Share of the detections that found a box, at the operating
+            threshold. Default None.
+        recall (float | None): Share of the boxes found there. Default None.
+        f1 (float | None): Harmonic mean of the two. Default None.
+        mean_iou (float | None): Mean IoU of the boxes found there, 0.5 to 1. Default None.
+        share_of_boxes (float | None): Boxes of this class over all boxes. Default None.
+        efficiency (float | None): AP over the share of boxes: how much the class earns from its
+            share; 1 or more in balanced sets. Default None.
         boxes (int): Ground-truth boxes that count.
         images (int): Images with such a box.
 
@@ -50,6 +65,12 @@ class ClassResult(_Part):
     AP50: FiniteFloat | None = None
     AP75: FiniteFloat | None = None
     AR: FiniteFloat | None = None
+    precision: FiniteFloat | None = None
+    recall: FiniteFloat | None = None
+    f1: FiniteFloat | None = None
+    mean_iou: FiniteFloat | None = None
+    share_of_boxes: FiniteFloat | None = None
+    efficiency: FiniteFloat | None = None
     boxes: int
     images: int
 
@@ -130,8 +151,16 @@ class Evaluation(_Part):
             classes, 0 to 1; None where not defined.
         per_class (list[ClassResult]): Results per class.
         images_total (int): Images evaluated.
-        images_good (int): Images of these without ground truth.
         pr_curves (list[PRCurve]): One curve per class.
+        score_table (ScoreCounts): Counts at every score threshold, over all images.
+        operating (OperatingPoint): Results at the threshold of the highest F1.
+        iou_histogram (IoUHistogram): How tightly boxes are found, at that threshold.
+        recall_by_size (SizeRecall): Boxes found by their size, at that threshold.
+        error_types (dict[str, ErrorType]): Errors by type, at that threshold; the types are
+            ``mmdefect.evaluation.error_types.ERROR_TYPES``.
+        confusion (list[list[int]]): C + 1 by C + 1 counts at that threshold: rows are true
+            classes, then detections without a box; columns are detected classes, then boxes
+            without a detection.
         images (list[EvaluatedImage]): Boxes; may stop short of ``images_total``.
 
     Raises:
@@ -139,9 +168,9 @@ class Evaluation(_Part):
             ``ValueError`` of pydantic).
 
     Example:
-        >>> Evaluation(classes=['scratch'], max_dets=100, metrics={'AP50': None}, per_class=[],
-        ...     images_total=0, images_good=0, pr_curves=[], images=[]).min_score
-        0.01
+        >>> from mmdefect.evaluation.evidence import make_evidence
+        >>> Evaluation(**make_evidence([], ['scratch'], max_dets=100)).operating.threshold
+        0.5
     """
 
     created: str | None = None
@@ -154,9 +183,40 @@ class Evaluation(_Part):
     metrics: dict[str, FiniteFloat | None]
     per_class: list[ClassResult]
     images_total: int
-    images_good: int
     pr_curves: list[PRCurve]
+    score_table: ScoreCounts
+    operating: OperatingPoint
+    iou_histogram: IoUHistogram
+    recall_by_size: SizeRecall
+    error_types: dict[str, ErrorType]
+    confusion: list[list[int]]
     images: list[EvaluatedImage]
+
+    @property
+    def images_good(self) -> int:
+        """Images without any ground truth."""
+        return self.score_table.images_good
+
+    @model_validator(mode='after')
+    def _one_row_per_class(self) -> Evaluation:
+        classes = len(self.classes)
+        rows = {
+            'score_table.truth': self.score_table.truth,
+            'score_table.found': self.score_table.found,
+            'score_table.false': self.score_table.false,
+            'iou_histogram.counts': self.iou_histogram.counts,
+            'recall_by_size.boxes': self.recall_by_size.boxes,
+            'recall_by_size.found': self.recall_by_size.found,
+        }
+        for name, values in self.error_types.items():
+            rows[f'error_types.{name}.counts'] = values.counts
+            rows[f'error_types.{name}.dAP50_per_class'] = values.dAP50_per_class
+        for name, value in rows.items():
+            if len(value) != classes:
+                raise ValueError(f'{name} must have {classes} rows, got {len(value)}')
+        if {len(self.confusion), *map(len, self.confusion)} != {classes + 1}:
+            raise ValueError(f'confusion must be {classes + 1} by {classes + 1}')
+        return self
 
     @model_validator(mode='after')
     def _known_classes(self) -> Evaluation:
@@ -181,7 +241,7 @@ def load_evaluation(work_dir: Path) -> Evaluation:
 
     Raises:
         InputError: The folder or file is missing, is not JSON, or is not of format
-            ``mmdefect-evaluation/1``.
+            ``mmdefect-evaluation/2``.
 
     Example:
         >>> load_evaluation(Path('no-such-folder'))
@@ -207,8 +267,7 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
     found = raw.get('format') if isinstance(raw, dict) else None
     if found != EVALUATION_FORMAT:
         raise InputError(
-            f'{path}: format must be {EVALUATION_FORMAT!r}, got {found!r}; with this version '
-            f'of mmdefect {cure} anew'
+            f'{path}: format must be {EVALUATION_FORMAT!r}, got {found!r}; run test again: {cure}'
         )
     try:
         return Evaluation.model_validate(raw)

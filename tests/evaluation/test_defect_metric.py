@@ -12,7 +12,8 @@ from mmengine.registry import DATASETS, init_default_scope
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.errors import InputError
 from mmdefect.evaluation import DefectMetric
-from mmdefect.report import write_report
+from mmdefect.report.evaluation import load_evaluation
+from mmdefect.structures import EVALUATION_FORMAT
 
 PIPELINE = [
     {'type': 'mmdefect.LoadImage'},
@@ -51,7 +52,10 @@ def test_metric_names_and_values():
     _, metrics = metric_of([sample()])
     assert list(metrics) == [
         'mmdefect/AP', 'mmdefect/AP50', 'mmdefect/AP75', 'mmdefect/AR',
-        'mmdefect/AP/chip', 'mmdefect/AP50/chip', 'mmdefect/AP/rust', 'mmdefect/AP50/rust',
+        'mmdefect/precision', 'mmdefect/recall', 'mmdefect/F1', 'mmdefect/mean_IoU',
+        'mmdefect/false_alarms_per_good_image',
+        'mmdefect/AP/chip', 'mmdefect/AP50/chip', 'mmdefect/recall/chip',
+        'mmdefect/AP/rust', 'mmdefect/AP50/rust', 'mmdefect/recall/rust',
     ]  # fmt: skip
     assert metrics['mmdefect/AP'] == pytest.approx(1)
     assert math.isnan(metrics['mmdefect/AP50/rust'])
@@ -113,13 +117,13 @@ def test_classes_are_needed():
     ],
     ids=['ordinary', 'empty truth', 'empty predictions', 'nothing', 'with a good image'],
 )
-def test_evidence_is_json_and_makes_a_report(samples, tmp_path):
+def test_evidence_is_json_that_the_report_reads(samples, tmp_path):
     metric, _ = metric_of(samples)
-    record = {'format': 'mmdefect-evaluation/1', **metric.evidence}
+    record = {'format': EVALUATION_FORMAT, **metric.evidence}
     (tmp_path / 'evaluation.json').write_text(json.dumps(record, allow_nan=False))
-    assert write_report(tmp_path).stat().st_size > 1000
-    assert metric.evidence['images_total'] == len(samples)
-    assert metric.evidence['images_good'] == sum(not item['instances'] for item in samples)
+    evaluation = load_evaluation(tmp_path)
+    assert evaluation.images_total == len(samples)
+    assert evaluation.images_good == sum(not item['instances'] for item in samples)
     assert len(metric.evidence['pr_curves'][0]['precision']) == 101
 
 
@@ -155,5 +159,6 @@ def test_ids_from_zero_through_dataset_and_metric_score_one(tiny_coco, classes):
     metrics = metric.evaluate(len(dataset))
     assert metrics['mmdefect/AP'] == pytest.approx(1, abs=1e-6)
     assert metrics['mmdefect/AP/chip'] == pytest.approx(1, abs=1e-6)
-    assert (metric.evidence['images_total'], metric.evidence['images_good']) == (8, 2)
+    assert metric.evidence['images_total'] == 8
+    assert metric.evidence['score_table']['images_good'] == 2
     assert [entry['boxes'] for entry in metric.evidence['per_class']] == [6, 6]

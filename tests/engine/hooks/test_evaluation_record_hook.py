@@ -28,11 +28,11 @@ def runner_of(work_dir, evidence=None, epoch=3):
 
 def test_after_validation(tiny_trained):
     record = record_of(tiny_trained.work_dir)
-    assert (record['format'], record['epoch']) == ('mmdefect-evaluation/1', 1)
+    assert (record['format'], record['epoch']) == ('mmdefect-evaluation/2', 1)
     assert record['config'] == tiny_trained.config.name
     assert (tiny_trained.work_dir / record['checkpoint']).is_file()
     assert record['classes'] == ['chip', 'rust']
-    assert (record['images_total'], record['images_good']) == (8, 2)
+    assert (record['images_total'], record['score_table']['images_good']) == (8, 2)
     assert not list(tiny_trained.work_dir.glob('.*'))
 
 

@@ -1,0 +1,104 @@
+"""What the log says after an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mmdefect.evaluation.analysis import Analysis
+from mmdefect.evaluation.error_types import ERROR_TYPES
+
+__all__ = ['log_text']
+
+_WIDTH = 100
+_NOWHERE = '-'
+
+
+def log_text(analysis: Analysis, classes: Sequence[str]) -> str:
+    """Lay out the results per class, the operating point and the errors, 100 columns wide.
+
+    Args:
+        analysis (Analysis): The numbers.
+        classes (Sequence[str]): Class names by index.
+
+    Returns:
+        str: Several lines.
+
+    Example:
+        >>> from mmdefect.evaluation.analysis import analyse_images
+        >>> 'prevalence' in log_text(analyse_images([], 1, 100), ['scratch'])
+        True
+    """
+    return '\n'.join(
+        [
+            _class_table(analysis, classes),
+            _operating_lines(analysis),
+            _error_table(analysis, classes),
+        ]
+    )
+
+
+def _class_table(analysis: Analysis, classes: Sequence[str]) -> str:
+    at = f'{analysis.threshold:.2f}'
+    table = _table('class', 'boxes', 'AP', 'AP50', 'AP75', 'AR', f'P@{at}', f'R@{at}', 'F1', 'mIoU')
+    scores, counts = analysis.scores, analysis.table
+    columns = [
+        np.append(values, scores.summary()[name])
+        for name, values in (
+            ('AP', scores.ap), ('AP50', scores.ap50), ('AP75', scores.ap75), ('AR', scores.ar),
+        )
+    ]  # fmt: skip
+    columns += [
+        curve[:, analysis.at] for curve in (counts.precision(), counts.recall(), counts.f1())
+    ]
+    rows = np.column_stack([*columns, analysis.mean_iou])
+    boxes = np.append(counts.truth, counts.truth.sum())
+    for index, (name, values) in enumerate(zip([*classes, 'all'], rows, strict=True)):
+        if index == len(classes):
+            table.add_section()
+        table.add_row(name, str(boxes[index]), *map(_share, values))
+    return _render(table)
+
+
+def _operating_lines(analysis: Analysis) -> str:
+    table, at = analysis.table, analysis.at
+    return (
+        f'score >= {analysis.threshold:.2f} (highest F1 on these images: a place to start looking, '
+        'not a calibrated threshold):\n'
+        f'specificity {_share(table.specificity()[at])}, prevalence {_share(table.prevalence())}, '
+        f'false alarms per good image {_share(table.false_alarms_per_good_image()[at])} '
+        f'({table.images_defect} defect, {table.images_good} good)'
+    )
+
+
+def _error_table(analysis: Analysis, classes: Sequence[str]) -> str:
+    table = _table(f'errors at {analysis.threshold:.2f}', *ERROR_TYPES)
+    for name, counts in zip(classes, analysis.error_counts, strict=True):
+        table.add_row(name, *map(str, counts))
+    table.add_section()
+    table.add_row('all', *map(str, analysis.error_counts.sum(axis=0)))
+    table.add_row('AP50 lost', *map(_share, analysis.mean_gain()))
+    return _render(table)
+
+
+def _table(*names: str) -> Table:
+    table = Table(*names)
+    table.columns[0].overflow = 'fold'
+    for column in table.columns[1:]:
+        column.justify = 'right'
+        column.no_wrap = True
+    return table
+
+
+def _render(table: Table) -> str:
+    console = Console(width=_WIDTH, no_color=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip('\n')
+
+
+def _share(value: float) -> str:
+    return _NOWHERE if np.isnan(value) else f'{value:.3f}'
