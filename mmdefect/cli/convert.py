@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,111 +11,193 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmdefect.cli.progress import track
+from mmdefect.datasets.format_names import FORMATS
 from mmdefect.errors import InputError
 
 if TYPE_CHECKING:
     from mmdefect.datasets.readers import BaseReader
 
-__all__ = ['SourceFormat', 'convert']
+__all__ = ['convert']
 
 
-class SourceFormat(str, Enum):
-    """Formats that ``mmdefect convert`` reads.
-
-    Example:
-        >>> SourceFormat('voc').name
-        'voc'
-    """
-
-    voc = 'voc'
-    coco = 'coco'
-
-
-class WithoutXml(str, Enum):
-    """What an image without an XML file is."""
+class _Unlabelled(str, Enum):
+    """What an image without annotation is."""
 
     error = 'raise'
     good = 'good'
     skip = 'skip'
 
 
+class _OfSeveral(str, Enum):
+    """Which of several annotations of an image counts."""
+
+    newest = 'newest'
+    first = 'first'
+    error = 'raise'
+
+
+# Cures that readers name by their keys.
+_OPTIONS = (
+    (r"on_error='drop'", '--drop-bad'),
+    (r"\b(?:images_without_\w+|unlabelled)='(\w+)'", r'--unlabelled \1'),
+    (r'\bclasses=\[\.\.\.\]', '--classes NAME,...'),
+    (r'\bclasses=\{(\d+): \.\.\.\}', r'--classes \1=NAME,...'),
+    (r"\bannotation='(\w+)'", r'--of-several \1'),
+    (r'\bone_based=False', '--zero-based'),
+)
+_PANEL = 'Options of some formats'
+
+
 def convert(
     source_format: Annotated[
-        SourceFormat,
-        typer.Argument(metavar='FORMAT', help='voc: a folder; coco: a JSON file.'),
+        str, typer.Argument(metavar='FORMAT', help=f'One of {", ".join(FORMATS)}.')
     ],
-    source: Annotated[Path, typer.Argument(metavar='SRC', help='What to read.')],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar='SRC', help='A folder or a file; all that is found there is read.'),
+    ],
     out: Annotated[Path, typer.Argument(metavar='OUT.json', help='The COCO file to write.')],
     list_file: Annotated[
         Path | None,
-        typer.Option('--list', help='voc: text file below SRC with one stem per line.'),
-    ] = None,
-    zero_based: Annotated[
-        bool, typer.Option('--zero-based', help='voc: corners are 0-based, as LabelImg writes.')
-    ] = False,
-    keep_difficult: Annotated[
-        bool, typer.Option('--keep-difficult', help='voc: difficult boxes are like any other.')
-    ] = False,
-    images_without_xml: Annotated[
-        WithoutXml, typer.Option(help='voc: an error, good parts, or left out.')
-    ] = WithoutXml.error,
-    images: Annotated[str, typer.Option(help='voc: image folder below SRC.')] = 'images',
-    annotations: Annotated[str, typer.Option(help='voc: XML folder below SRC.')] = 'annotations',
-    image_root: Annotated[
-        Path | None,
-        typer.Option(help='coco: folder that file_name is relative to. Default: that of SRC.'),
+        typer.Option('--list', help='Text file of the images to read, below SRC or here.'),
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(help='Class names in category order, with commas. Default: as found.'),
+        typer.Option(
+            help='Class names in category order, with commas. Default: as declared, else sorted. '
+            'yolo: the names of classes 0, 1, ...; mask: of values 1, 2, ..., or 50=rust,100=chip.'
+        ),
     ] = None,
     drop_bad: Annotated[
         bool, typer.Option('--drop-bad', help='Drop and list bad boxes and images.')
     ] = False,
+    unlabelled: Annotated[
+        _Unlabelled | None,
+        typer.Option(
+            rich_help_panel=_PANEL,
+            help='voc, yolo, labelme, label-studio, mask: an image without annotation is an '
+            'error, a good part, or left out.',
+        ),
+    ] = None,
+    # Its older name, where it only was for VOC.
+    images_without_xml: Annotated[_Unlabelled | None, typer.Option(hidden=True)] = None,
+    image_root: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_PANEL,
+            help='coco, labelme, label-studio, cvat: folder of the images. Default: near SRC.',
+        ),
+    ] = None,
+    zero_based: Annotated[
+        bool,
+        typer.Option(
+            '--zero-based',
+            rich_help_panel=_PANEL,
+            help='voc: corners are 0-based, as LabelImg writes.',
+        ),
+    ] = False,
+    keep_difficult: Annotated[
+        bool,
+        typer.Option(
+            '--keep-difficult',
+            rich_help_panel=_PANEL,
+            help='voc: difficult boxes are like any other.',
+        ),
+    ] = False,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PANEL, help='voc: image folder below SRC. Default: found by looking.'
+        ),
+    ] = None,
+    annotations: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PANEL, help='voc: XML folder below SRC. Default: found by looking.'
+        ),
+    ] = None,
+    of_several: Annotated[
+        _OfSeveral | None,
+        typer.Option(
+            rich_help_panel=_PANEL,
+            help='label-studio: which of several annotations counts. Default: newest.',
+        ),
+    ] = None,
+    image_key: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PANEL,
+            help='label-studio: key of data that names the image. Default: found by looking.',
+        ),
+    ] = None,
+    class_name: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PANEL,
+            help='mask: class of binary masks. Default: their folder, else defect.',
+        ),
+    ] = None,
+    min_area: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=_PANEL,
+            help='mask: leave out components of fewer pixels. Default: 9.',
+        ),
+    ] = None,
 ) -> None:
     """Convert annotations to COCO JSON with ids from 1 and paths relative to the new file."""
     from mmdefect.datasets.coco_file import records_to_coco
-    from mmdefect.datasets.readers import COCOReader, VOCReader
+    from mmdefect.datasets.readers import open_reader, reader_class
     from mmdefect.fileio import write_json
 
-    on_error = 'drop' if drop_bad else 'raise'
-    only_voc = {
-        '--list': list_file is not None,
-        '--zero-based': zero_based,
-        '--keep-difficult': keep_difficult,
-        '--images-without-xml': images_without_xml is not WithoutXml.error,
-        '--images': images != 'images',
-        '--annotations': annotations != 'annotations',
-    }
-    reader: BaseReader
-    if source_format is SourceFormat.voc:
-        _refuse({'--image-root': image_root is not None}, source_format)
-        reader = VOCReader(
-            source,
-            images=images,
-            annotations=annotations,
-            list_file=None if list_file is None else str(list_file),
-            one_based=not zero_based,
-            difficult='keep' if keep_difficult else 'ignore',
-            images_without_xml=images_without_xml.value,  # type: ignore[arg-type]
-            on_error=on_error,  # type: ignore[arg-type]
-        )
-    else:
-        _refuse(only_voc, source_format)
-        reader = COCOReader(source, image_root, on_error=on_error)  # type: ignore[arg-type]
-    records = track(reader, 'reading')
-    order = _class_names(classes) or (reader.classes if reader.declares_classes else None)
-    content = records_to_coco(records, order, out.parent)
+    known = inspect.signature(reader_class(source_format)).parameters
+    policy = next((key for key in known if key.startswith('images_without_')), 'unlabelled')
+    # What the reader calls an option, the option, and its value where it is given.
+    given: tuple[tuple[str, str, Any], ...] = (
+        ('list_file', '--list', list_file),
+        (policy, '--unlabelled', unlabelled and unlabelled.value),
+        (
+            'images_without_xml',
+            '--images-without-xml',
+            images_without_xml and images_without_xml.value,
+        ),
+        ('image_root', '--image-root', image_root),
+        ('one_based', '--zero-based', False if zero_based else None),
+        ('difficult', '--keep-difficult', 'keep' if keep_difficult else None),
+        ('images', '--images', images),
+        ('annotations', '--annotations', annotations),
+        ('annotation', '--of-several', of_several and of_several.value),
+        ('image_key', '--image-key', image_key),
+        ('class_name', '--class-name', class_name),
+        ('min_area', '--min-area', min_area),
+    )
+    options = {key: value for key, _, value in given if value is not None}
+    for key, option, _ in given:
+        if key in options and key not in known:
+            raise InputError(f'{option} does not go with the format {source_format}')
+    order = _class_names(classes)
+    if classes is not None and 'classes' in known:
+        options['classes'] = (_by_value(classes) if source_format == 'mask' else None) or order
+        order = None
+    options['on_error'] = 'drop' if drop_bad else 'raise'
+    try:
+        reader = open_reader(source, source_format, **options)
+        records = track(reader, 'reading')
+        order = order or (list(reader.classes) if reader.declares_classes else None)
+        content = records_to_coco(records, order, out.parent)
+    except InputError as error:
+        raise InputError(_with_options(str(error))) from error
     if not content['images']:
         raise InputError(f'{reader.name}: no images; check the path')
     write_json(out, content)
     _print_summary(reader, content, out)
 
 
-def _refuse(given: dict[str, bool], source_format: SourceFormat) -> None:
-    for option, is_given in given.items():
-        if is_given:
-            raise InputError(f'{option} does not go with the format {source_format.value}')
+def _with_options(text: str) -> str:
+    """Name what a reader calls its keys as the command calls them."""
+    for pattern, option in _OPTIONS:
+        text = re.sub(pattern, option, text)
+    return text
 
 
 def _class_names(text: str | None) -> list[str] | None:
@@ -126,15 +210,33 @@ def _class_names(text: str | None) -> list[str] | None:
     return names
 
 
+def _by_value(text: str) -> dict[int, str] | None:
+    """``50=rust,100=chip`` as a mapping; None when no value is given."""
+    parts = [part.partition('=') for part in text.split(',')]
+    if not any(equals for _, equals, _ in parts):
+        return None
+    values: dict[int, str] = {}
+    for value, _, name in parts:
+        value = value.strip()
+        if not (value.isascii() and value.isdigit()) or int(value) in values or not name.strip():
+            raise InputError(
+                f'--classes: {value!r} must be a mask value that stands once, with =name behind it'
+            )
+        values[int(value)] = name.strip()
+    return values
+
+
 def _print_summary(reader: BaseReader, content: dict[str, Any], out: Path) -> None:
     names = ', '.join(category['name'] for category in content['categories'])
     typer.echo(
         f'{out}: {len(content["images"])} images, {len(content["annotations"])} boxes, '
-        f'classes {names}'
+        f'{f"classes {names}" if names else "no classes"}'
     )
     for note in reader.notes:
-        typer.echo(note, err=True)
+        typer.echo(_with_options(note), err=True)
     if reader.problems:
         typer.echo(f'dropped: {len(reader.problems)}', err=True)
     for problem in reader.problems[:10]:
-        typer.echo(f'  {problem}', err=True)
+        typer.echo(f'  {_with_options(str(problem))}', err=True)
+    if len(reader.problems) > 10:
+        typer.echo(f'  ... and {len(reader.problems) - 10} more', err=True)

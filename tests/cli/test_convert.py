@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import inspect
 import json
+import re
 
+import numpy as np
 import pytest
 import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 from mmdefect.cli.convert import convert
-from mmdefect.datasets.readers import COCOReader
+from mmdefect.datasets.readers import FORMATS, COCOReader, reader_class
 from mmdefect.errors import InputError
 
 APP = typer.Typer(pretty_exceptions_enable=False)
@@ -109,7 +112,15 @@ def test_bad_boxes_raise_or_are_dropped(voc, tmp_path):
     ('arguments', 'message'),
     [
         (('coco', '--zero-based'), '--zero-based does not go with the format coco'),
-        (('coco', '--list', 'x'), '--list does not go with the format coco'),
+        (('coco', '--min-area', '3'), '--min-area does not go with the format coco'),
+        (('coco', '--unlabelled', 'good'), '--unlabelled does not go with the format coco'),
+        (('yolo', '--images-without-xml', 'good'), '--images-without-xml does not go with'),
+        (('folder', '--image-root', 'x'), '--image-root does not go with the format folder'),
+        (('deeppcb', '--class-name', 'x'), '--class-name does not go with the format deeppcb'),
+        (('voc', '--list', 'x'), 'x: list file is missing'),
+        (('mask', '--classes', '1=a,b'), "--classes: 'b' must be a mask value"),
+        (('mask', '--classes', '1=a,1=b'), "--classes: '1' must be a mask value that stands once"),
+        (('mask', '--classes', '1=a,2='), "--classes: '2' must be a mask value"),
         (('voc', '--image-root', 'x'), '--image-root does not go with the format voc'),
         (('voc', '--classes', 'a,,b'), "--classes: ''"),
         (('voc', '--classes', 'a,a'), "--classes: 'a'"),
@@ -130,11 +141,131 @@ def test_unwritable_target(voc, tmp_path):
         run('voc', voc, tmp_path / 'file' / 'a.json')
 
 
-def test_unknown_format_exits_2(voc, tmp_path):
-    assert run('yolo', voc, tmp_path / 'a.json').exit_code == 2
+def test_unknown_format(voc, tmp_path):
+    with pytest.raises(InputError, match="unknown annotation format 'yol'; did you mean 'yolo'"):
+        run('yol', voc, tmp_path / 'a.json')
 
 
 def test_help_names_the_formats():
-    output = run('--help').output
-    assert 'voc: a folder' in output
-    assert 'coco: a JSON file' in output
+    output = re.sub(r'[\s│]+', ' ', run('--help').output)
+    assert f'One of {", ".join(FORMATS)}.' in output
+
+
+# What the readers call an option, where the command calls it otherwise.
+KEYS = {
+    'zero_based': ('one_based',),
+    'keep_difficult': ('difficult',),
+    'of_several': ('annotation',),
+    'unlabelled': (
+        'images_without_xml', 'images_without_labels', 'images_without_json',
+        'images_without_masks', 'unlabelled',
+    ),
+}  # fmt: skip
+
+
+def options_of_some_formats():
+    for name, parameter in inspect.signature(convert, eval_str=True).parameters.items():
+        option = parameter.annotation.__metadata__[0]
+        if option.rich_help_panel:
+            yield name, option.help
+
+
+@pytest.mark.parametrize(('name', 'help_text'), options_of_some_formats())
+def test_help_of_an_option_names_the_formats_that_take_it(name, help_text):
+    takers = [
+        source_format
+        for source_format in FORMATS
+        if any(
+            key in inspect.signature(reader_class(source_format)).parameters
+            for key in KEYS.get(name, (name,))
+        )
+    ]
+    assert help_text.partition(':')[0] == ', '.join(takers)
+
+
+def test_every_key_of_a_reader_is_an_option():
+    options = set(inspect.signature(convert).parameters) | {'on_error', 'unknown'}
+    options.update(key for keys in KEYS.values() for key in keys)
+    for source_format in FORMATS:
+        _, *keys = inspect.signature(reader_class(source_format)).parameters
+        assert set(keys) <= options, source_format
+
+
+@pytest.fixture
+def sources(tmp_path, voc):
+    """A source of each format whose reader is of this half: name -> source."""
+    yolo, mask, pcb = (tmp_path / name for name in ('yolo', 'mask', 'pcb'))
+    for folder in (yolo, mask, pcb):
+        folder.mkdir()
+    Image.new('L', (40, 20)).save(yolo / 'a.png')
+    (yolo / 'a.txt').write_text('1 0.5 0.5 0.5 0.5')
+    Image.new('L', (40, 20)).save(mask / 'a.png')
+    pixels = np.zeros((20, 40), np.uint8)
+    pixels[5:15, 10:30] = 100
+    Image.fromarray(pixels).save(mask / 'a_mask.png')
+    for kind in ('test', 'temp'):
+        Image.new('L', (40, 20)).save(pcb / f'7_{kind}.jpg')
+    (pcb / '7.txt').write_text('10 5 30 15 2')
+    return {'voc': voc, 'yolo': yolo, 'mask': mask, 'deeppcb': pcb, 'folder': voc}
+
+
+@pytest.mark.parametrize(
+    ('source_format', 'options', 'names'),
+    [
+        ('yolo', ('--classes', 'rust,chip'), ['rust', 'chip']),
+        ('mask', ('--classes', '50=rust, 100=chip'), ['rust', 'chip']),
+        ('mask', ('--classes', '100=chip', '--min-area', '201'), ['chip']),
+        ('deeppcb', (), ['open', 'short', 'mousebite', 'spur', 'copper', 'pin-hole']),
+        ('folder', (), []),
+    ],
+)
+def test_other_formats_to_coco(sources, tmp_path, source_format, options, names):
+    out = tmp_path / 'out.json'
+    result = run(source_format, sources[source_format], out, *options)
+    content = json.loads(out.read_text())
+    assert [category['name'] for category in content['categories']] == names
+    boxes = [entry['bbox'] for entry in content['annotations']]
+    assert boxes == ([] if '--min-area' in options or not names else [[10, 5, 20, 10]])
+    if boxes:
+        assert names[content['annotations'][0]['category_id'] - 1] == (
+            'short' if source_format == 'deeppcb' else 'chip'
+        )
+    assert all((tmp_path / image['file_name']).is_file() for image in content['images'])
+    assert ('no classes' in result.output) == (source_format == 'folder')
+    if source_format == 'deeppcb':
+        assert content['images'][0]['template_path'] == '7_temp.jpg'
+
+
+def test_unlabelled_images_by_either_name(voc, tmp_path):
+    Image.new('L', (30, 20)).save(voc / 'images' / 'c.jpg')
+    for option in ('--unlabelled', '--images-without-xml'):
+        run('voc', voc, tmp_path / 'a.json', option, 'good')
+        assert len(json.loads((tmp_path / 'a.json').read_text())['images']) == 3
+
+
+@pytest.mark.parametrize(
+    ('source_format', 'message'),
+    [
+        ('yolo', r'no class names; .*, or give --classes NAME,\.\.\.$'),
+        ('mask', r'mask value 100; name them with --classes 100=NAME,\.\.\. \(--drop-bad leaves'),
+        ('voc', r'1 images have no XML file .*; set --unlabelled good if .*\(--drop-bad leaves'),
+    ],
+)
+def test_cures_name_the_options(sources, tmp_path, source_format, message):
+    Image.new('L', (30, 20)).save(sources['voc'] / 'images' / 'c.jpg')
+    with pytest.raises(InputError, match=message):
+        run(source_format, sources[source_format], tmp_path / 'a.json')
+
+
+def test_zero_corners_are_noted_with_the_option(voc, tmp_path):
+    box = BOX.format(name='rust', xmax=9).replace('<xmin>1', '<xmin>0')
+    (voc / 'annotations' / 'b.xml').write_text(f'<annotation>{box}</annotation>')
+    assert 'if LabelImg wrote them, set --zero-based' in run('voc', voc, tmp_path / 'a.json').output
+
+
+def test_list_of_problems_is_cut(voc, tmp_path):
+    bad = ''.join(BOX.format(name='rust', xmax=0) for _ in range(12))
+    (voc / 'annotations' / 'b.xml').write_text(f'<annotation>{bad}</annotation>')
+    result = run('voc', voc, tmp_path / 'a.json', '--drop-bad')
+    assert 'dropped: 12' in result.output
+    assert '... and 2 more' in result.output
