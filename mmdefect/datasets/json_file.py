@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +15,9 @@ __all__ = ['read_json']
 _MAX_BYTES = 1024**3
 # The largest float64 has 309 digits.
 _MAX_DIGITS = 308
-_DIGITS_AS_ZERO = bytes.maketrans(b'123456789', b'0' * 9)
+# A number of any size has one form after this.
+_TO_FORM = bytes.maketrans(b'123456789E', b'0' * 9 + b'e')
+_LARGE_FORMS = (b'0' * (_MAX_DIGITS + 1), b'0e000', b'0e+000')
 _SURROGATE_ESCAPES = (b'\\ud', b'\\uD')
 
 
@@ -23,7 +26,7 @@ def read_json(path: str | Path, kind: str, max_bytes: int = _MAX_BYTES) -> Any:
 
     UTF-8, UTF-16 or UTF-32, with or without a byte order mark. Refused are names that stand
     twice in one object, of which JSON readers silently take one or the other; ``NaN`` and
-    ``Infinity``, which are no JSON; integers beyond the range of floats; half surrogate pairs,
+    ``Infinity``, which are no JSON; numbers beyond the range of floats; half surrogate pairs,
     which no file name can hold. The content takes about ten times the memory of the file.
 
     Args:
@@ -32,7 +35,7 @@ def read_json(path: str | Path, kind: str, max_bytes: int = _MAX_BYTES) -> Any:
         max_bytes (int): Larger files are refused, bytes. Default 1 GiB.
 
     Returns:
-        Any: The content: dicts, lists, texts, finite or infinite floats (``1e999``), ints,
+        Any: The content: dicts, lists, texts, finite floats, ints that a float can hold,
         booleans and None.
 
     Raises:
@@ -50,31 +53,45 @@ def read_json(path: str | Path, kind: str, max_bytes: int = _MAX_BYTES) -> Any:
     """
     path = Path(path)
     data = _read_bytes(path, kind, max_bytes)
-    keys: dict[str, Any] = {'object_pairs_hook': _object, 'parse_constant': _refuse_constant}
-    if b'0' * (_MAX_DIGITS + 1) in data.translate(_DIGITS_AS_ZERO):
-        # Asked only where there can be one: a call for every number takes time.
-        keys['parse_int'] = _integer
     collects = gc.isenabled()
     # Nothing here is garbage; looking for it takes as long as the parsing.
     gc.disable()
     try:
-        content = json.loads(data, **keys)
-        if any(escape in data for escape in _SURROGATE_ESCAPES):
-            json.dumps(content, ensure_ascii=False).encode('utf-8')
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f'{path}: not strict JSON: a text holds half a surrogate pair; export it again'
-        ) from error
+        return _parse(data)
     except UnicodeDecodeError as error:
         raise InputError(
             f'{path}: not a JSON file (not in UTF-8 or UTF-16: {error.reason} at byte '
             f'{error.start}); save it as UTF-8'
         ) from error
-    except (_Refused, json.JSONDecodeError, RecursionError, ValueError) as error:
-        raise _not_json(path, kind, error) from error
+    except _Refused as error:
+        raise InputError(f'{path}: not strict JSON: {error}') from error
+    except (RecursionError, ValueError) as error:
+        deep = isinstance(error, RecursionError)
+        reason = 'nested too deep' if deep else ' '.join(str(error).split())
+        reason = reason if data else 'the file is empty'
+        raise InputError(f'{path}: not a JSON file ({reason}); give a {kind} JSON file') from error
     finally:
         if collects:
             gc.enable()
+
+
+def _parse(data: bytes) -> Any:
+    encoding = json.detect_encoding(data)
+    text = data.decode(encoding)
+    if not encoding.startswith('utf-8'):
+        data = text.encode()
+    keys: dict[str, Any] = {'object_pairs_hook': _object, 'parse_constant': _refuse_constant}
+    forms = data.translate(_TO_FORM)
+    if any(form in forms for form in _LARGE_FORMS):
+        # Asked only where there can be one too large: a call for every number takes time.
+        keys.update(parse_int=_integer, parse_float=_float)
+    del forms
+    content = json.loads(text, **keys)
+    if any(escape in data for escape in _SURROGATE_ESCAPES):
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise _Refused('a text holds half a surrogate pair; export it again') from error
     return content
 
 
@@ -104,18 +121,6 @@ def _read_bytes(path: Path, kind: str, max_bytes: int) -> bytes:
         ) from error
 
 
-def _not_json(path: Path, kind: str, error: Exception) -> InputError:
-    if isinstance(error, _Refused):
-        return InputError(f'{path}: not strict JSON: {error}')
-    if isinstance(error, RecursionError):
-        reason = 'nested too deep'
-    elif path.stat().st_size == 0:
-        reason = 'the file is empty'
-    else:
-        reason = ' '.join(str(error).split())
-    return InputError(f'{path}: not a JSON file ({reason}); give a {kind} JSON file')
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
@@ -129,6 +134,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise _Refused(f'{text} is no JSON number; write a number, or null where there is none')
+
+
+def _float(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise _Refused(f'the number {text[:40]} is beyond what a float can hold; correct it')
+    return value
 
 
 def _integer(text: str) -> int:

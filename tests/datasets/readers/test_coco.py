@@ -27,9 +27,7 @@ MINIMAL = {
 
 def write(tmp_path, content):
     path = tmp_path / 'train.json'
-    # Overflow is how JSON spells infinity.
-    text = content if isinstance(content, str) else json.dumps(content).replace('Infinity', '1e999')
-    path.write_text(text)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
 
 
@@ -123,7 +121,6 @@ def test_files_that_are_no_coco(tmp_path, content, message, on_error):
         ({'images__0__id': 0}, 'image id 0 stands 2 times', 0, 0),
         ({'annotations__0__image_id': 5}, 'annotation 0: image_id 5 is not among', 2, 1),
         ({'annotations__0__category_id': 5}, 'annotation 0: category_id 5 is not', 2, 1),
-        ({'annotations__0__bbox': [1, 2, float('inf'), 4]}, r'annotation 0: box .* not fin', 2, 1),
         ({'annotations__0__bbox': [1, 2, 1e300, 4]}, r'annotation 0: box .* not finite', 2, 1),
         ({'annotations__0__bbox': [1, 2, None, 4]}, r'annotation 0: box .* not finite', 2, 1),
         ({'annotations__0__bbox': [1, 2, 3]}, r'annotation 0: box .* not finite', 2, 1),
@@ -137,7 +134,6 @@ def test_files_that_are_no_coco(tmp_path, content, message, on_error):
         ({'annotations__1__bbox': [1, 2, 3, -4]}, 'b.png, annotation number 1', 2, 1),
         ({'images__0__width': 0}, 'width and height must be whole', 1, 1),
         ({'images__0__width': 'x'}, 'width and height must be whole', 1, 1),
-        ({'images__0__width': float('inf')}, 'width and height must be whole', 1, 1),
         ({'images__0__width': 10**300}, 'width and height must be whole', 1, 1),
         ({'images__0__width': True}, 'width and height must be whole', 1, 1),
         ({'images__0__width': 63.5}, 'width and height must be whole', 1, 1),
