@@ -18,6 +18,7 @@ from mmdefect.datasets.readers.files import (
     files_by_stem,
     subfolder,
 )
+from mmdefect.datasets.readers.values import text_number, whole_size
 from mmdefect.datasets.readers.xml_file import read_xml
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
@@ -173,7 +174,7 @@ class VOCReader(BaseReader):
         try:
             tree = read_xml(xml_file, 'annotation', 'Pascal VOC')
             path = images.claim(str(xml_file), stem, tree.findtext('filename') or '')
-            width, height = _declared_size(tree) or image_size(path)
+            width, height = _declared_size(xml_file, tree) or image_size(path)
             names, corners, difficult = _objects(xml_file, tree)
         except InputError as error:
             self.refuse(error)
@@ -203,10 +204,12 @@ class VOCReader(BaseReader):
         return ImageRecord(images[stem][0], stem, *size, empty, (), np.zeros(0, bool), ())
 
 
-def _declared_size(tree: Element) -> tuple[int, int] | None:
+def _declared_size(path: Path, tree: Element) -> tuple[int, int] | None:
     """``<size>`` as (w, h); None when it is absent or zero, as some tools write it."""
-    size = [_number(tree.findtext(f'size/{key}')) for key in ('width', 'height')]
-    return (int(size[0]), int(size[1])) if min(size) >= 1 else None
+    width, height = (text_number(tree.findtext(f'size/{key}')) for key in ('width', 'height'))
+    if math.isnan(width + height) or width * height == 0:
+        return None
+    return whole_size(str(path), width, height)
 
 
 def _objects(path: Path, tree: Element) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -219,14 +222,6 @@ def _objects(path: Path, tree: Element) -> tuple[list[str], np.ndarray, np.ndarr
         if box is None:
             raise InputError(f'{path}: object {number} ({name}) has no <bndbox>; draw a box')
         names.append(name)
-        corners.append([_number(box.findtext(key)) for key in ('xmin', 'ymin', 'xmax', 'ymax')])
+        corners.append([text_number(box.findtext(key)) for key in ('xmin', 'ymin', 'xmax', 'ymax')])
         difficult.append((item.findtext('difficult') or '0').strip() == '1')
     return names, np.array(corners, np.float64).reshape(-1, 4), np.array(difficult, bool)
-
-
-def _number(text: str | None) -> float:
-    """A number; NaN, which the box check reports, where there is none."""
-    try:
-        return float(text or '')
-    except ValueError:
-        return math.nan

@@ -93,12 +93,25 @@ def test_two_images_of_one_stem_need_a_filename(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'size', ['', '<size><width>0</width><height>0</height></size>', '<size><width/></size>']
+    'size',
+    [
+        '',
+        '<size><width>x</width><height>20</height></size>',
+        '<size><width>0</width><height>0</height></size>',
+        '<size><width/></size>',
+    ],
 )
 def test_absent_size_is_read_from_the_header(tmp_path, size):
     add(tmp_path, 'a', size=size)
     (record,) = VOCReader(tmp_path)
     assert (record.width, record.height) == (30, 20)
+
+
+@pytest.mark.parametrize('width', ['inf', '-30', '30.5', '1e300', '3000000000'])
+def test_impossible_sizes(tmp_path, width):
+    add(tmp_path, 'a', size=f'<size><width>{width}</width><height>20</height></size>')
+    with pytest.raises(InputError, match=r'a\.xml: width and height must be whole numbers from 1'):
+        list(VOCReader(tmp_path))
 
 
 def test_list_file(tmp_path):
