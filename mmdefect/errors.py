@@ -6,13 +6,10 @@ Every command turns an :class:`InputError` into one line on standard error and e
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 
 __all__ = ['InputError', 'nearest_name', 'one_line', 'reject_unknown_keys']
 
-# Control characters, Unicode's line ends, and halves of surrogate pairs, which cannot be printed.
-_UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 _LONGEST = 2000
 _RAISED_AGAIN = 'Caught InputError in '
 
@@ -24,15 +21,15 @@ def one_line(text: str) -> str:
         text (str): The text.
 
     Returns:
-        str: Control characters and line ends escaped, shortened in the middle to 2,000
-        characters.
+        str: Line ends and whatever else cannot be printed escaped, shortened in the middle to
+        2,000 characters.
 
     Example:
         >>> one_line('a\nb')
         'a\\nb'
     """
-    if _UNPRINTABLE.search(text):
-        text = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+    if not text.isprintable():
+        text = ''.join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
     if len(text) > _LONGEST:
         half = _LONGEST // 2 - 3
         text = f'{text[:half]} ... {text[-half:]}'
@@ -60,12 +57,13 @@ class InputError(ValueError):
         super().__init__(one_line(message))
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str | None:
+def nearest_name(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Find the known name that a misspelt one most likely stands for.
 
     Args:
         name (str): The name as written.
         known (Iterable[str]): The names that exist.
+        cutoff (float): How alike they must be, 0 to 1. Default 0.6.
 
     Returns:
         str | None: The nearest known name; None when none is near.
@@ -74,7 +72,7 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
         >>> nearest_name('gama', ['alpha', 'gamma'])
         'gamma'
     """
-    matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=cutoff)
     return matches[0] if matches else None
 
 

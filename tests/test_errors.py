@@ -16,6 +16,7 @@ def test_input_error_is_a_value_error():
         ('a\r\nb\tc\x00', 'a\\r\\nb\\tc\\x00'),
         ('a\x85b\u2028c', 'a\\x85b\\u2028c'),
         ('a\ud800', 'a\\ud800'),
+        ('\u202egnp.a', '\\u202egnp.a'),
         ('\x1b[31mred', '\\x1b[31mred'),
     ],
 )
