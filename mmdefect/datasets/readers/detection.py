@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES
 from mmdefect.datasets.readers.files import walk_files
-from mmdefect.datasets.readers.mask_layout import MaskLayout
+from mmdefect.datasets.readers.mask_layout import MaskLayout, may_hold_masks
 from mmdefect.datasets.readers.text_rows import is_label_row, read_head
 from mmdefect.errors import InputError
 
@@ -113,16 +113,17 @@ def _xml_format(head: str) -> str | None:
 
 def _pairs(images: Iterable[Path]) -> Iterator[tuple[str, Path]]:
     """A tested image beside its template, as DeepPCB names them."""
-    names = {(path.parent, path.stem): path for path in images}
-    for (folder, stem), path in names.items():
-        if stem.endswith('_test') and (folder, f'{stem[:-5]}_temp') in names:
+    ends = [(path, path.stem) for path in images if path.stem.endswith(('_test', '_temp'))]
+    names = {(path.parent, stem) for path, stem in ends}
+    for path, stem in ends:
+        if stem.endswith('_test') and (path.parent, f'{stem[:-5]}_temp') in names:
             yield 'deeppcb', path
             return
 
 
-def _label_rows(texts: Iterable[Path], images: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+def _label_rows(texts: list[Path], images: list[Path]) -> Iterator[tuple[str, Path]]:
     """A text file in a folder of labels or named like an image, with a row of YOLO numbers."""
-    stems = {path.stem for path in images}
+    stems = {path.stem for path in images} if texts else set()
     labels = (
         path
         for path in texts
@@ -139,7 +140,7 @@ def _label_rows(texts: Iterable[Path], images: Iterable[Path]) -> Iterator[tuple
 
 def _mask_images(source: Path, images: list[Path]) -> Iterator[tuple[str, Path]]:
     """A mask in a folder of masks, or named like the image beside it."""
-    if source.is_dir():
+    if source.is_dir() and may_hold_masks(images):
         layout = MaskLayout(source, images)
         for path in layout.images:
             if layout.has_mask(path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +17,7 @@ __all__ = [
     'ImageIndex',
     'ImageList',
     'files_by_stem',
+    'name_below',
     'nearest',
     'read_list',
     'subfolder',
@@ -59,8 +61,8 @@ def walk_files(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         entries = _entries(current)
-        yield from (current / entry.name for entry in entries if entry.is_file())
-        waiting.extend(current / entry.name for entry in entries if entry.is_dir())
+        yield from (current / entry.name for entry in entries if _is_readable(entry))
+        waiting.extend(current / entry.name for entry in entries if _is_folder(entry))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -73,6 +75,23 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             f'{folder}: folder cannot be listed ({error.strerror or error}); check its permissions'
         ) from error
     return sorted(shown, key=lambda entry: entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link in a circle.
+        return False
+
+
+def _is_readable(entry: os.DirEntry[str]) -> bool:
+    """A file, or a link to nothing, which whoever reads it reports; no pipe, no device."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
+    except OSError:
+        # A link in a circle.
+        return True
 
 
 def subfolder(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -97,8 +116,27 @@ def subfolder(folder: Path, names: tuple[str, ...]) -> Path | None:
     """
     if not folder.is_dir():
         return None
-    found = {entry.name.lower(): entry.name for entry in _entries(folder) if entry.is_dir()}
+    found = {entry.name.lower(): entry.name for entry in _entries(folder) if _is_folder(entry)}
     return next((folder / found[name] for name in names if name in found), None)
+
+
+def name_below(folder: Path) -> Callable[[Path], str]:
+    """A faster ``relative_to(folder).as_posix()`` for paths that :func:`walk_files` found.
+
+    Args:
+        folder (Path): The folder that was walked.
+
+    Returns:
+        Callable[[Path], str]: Takes a path, returns its name below the folder with forward
+        slashes.
+
+    Example:
+        >>> name_below(Path('steel'))(Path('steel/images/1.png'))
+        'images/1.png'
+    """
+    # '' for the working folder, '/' for the root.
+    length = len(str(folder / 'x')) - 1
+    return lambda path: str(path)[length:].replace(os.sep, '/')
 
 
 def files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[str, list[Path]]:
@@ -126,9 +164,10 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[st
     if not folder.is_dir():
         raise InputError(f'{folder}: {kind} folder is missing; check the path')
     files: dict[str, list[Path]] = {}
+    below = name_below(folder)
     for path in sorted(walk_files(folder)):
         if path.suffix.lower() in suffixes:
-            stem = path.relative_to(folder).with_suffix('').as_posix()
+            stem = posixpath.splitext(below(path))[0]
             files.setdefault(stem, []).append(path)
     if not files:
         raise InputError(f'{folder}: no {kind} files ({", ".join(suffixes)}); check the path')

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from mmdefect.datasets.readers.files import name_below
 
 __all__ = ['by_layout', 'layout_key']
 
@@ -37,9 +40,14 @@ def layout_key(name: str, words: tuple[str, ...]) -> str:
         >>> layout_key('images/Train/1.jpg', ('labels',)), layout_key('1.txt', ('labels',))
         ('train/1', '1')
     """
-    path = PurePosixPath(name)
-    folders = [_words(words).sub('', part.lower()).strip('_- ') for part in path.parts[:-1]]
-    return '/'.join([*filter(None, folders), path.stem])
+    folder, _, last = name.rpartition('/')
+    return _plain_folder(folder, words) + posixpath.splitext(last)[0]
+
+
+@lru_cache(maxsize=4096)
+def _plain_folder(folder: str, words: tuple[str, ...]) -> str:
+    parts = (_words(words).sub('', part.lower()).strip('_- ') for part in folder.split('/'))
+    return ''.join(f'{part}/' for part in parts if part)
 
 
 def by_layout(paths: Iterable[Path], folder: Path, words: tuple[str, ...]) -> dict[str, list[Path]]:
@@ -58,7 +66,8 @@ def by_layout(paths: Iterable[Path], folder: Path, words: tuple[str, ...]) -> di
         '1.jpg'
     """
     found: dict[str, list[Path]] = {}
+    below = name_below(folder)
     for path in paths:
-        key = layout_key(path.relative_to(folder).as_posix(), words)
+        key = layout_key(below(path), words)
         found.setdefault(key, []).append(path)
     return found

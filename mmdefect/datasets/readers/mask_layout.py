@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from mmdefect.datasets.readers.files import IMAGE_FOLDERS
+from mmdefect.datasets.readers.files import IMAGE_FOLDERS, name_below
 from mmdefect.datasets.readers.layout import layout_key
 from mmdefect.errors import InputError
 
-__all__ = ['MASK_FOLDERS', 'MASK_SUFFIXES', 'MaskLayout']
+__all__ = ['MASK_FOLDERS', 'MASK_SUFFIXES', 'MaskLayout', 'may_hold_masks']
 
 # Folders of masks, and what a mask's stem may add to that of its image; in lower case.
 MASK_FOLDERS = ('masks', 'mask', 'ground_truth', 'gt', 'labels', 'label')
@@ -20,6 +20,28 @@ _MASK_FOLDER = re.compile(rf'(?<![a-z])(?:{"|".join(MASK_FOLDERS)})(?![a-z])')
 _SUFFIX = re.compile(f'(?:{"|".join(MASK_SUFFIXES)})$', re.IGNORECASE)
 _GOOD = 'good'
 _SPLITS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing', 'trainval', 'all')
+
+
+def may_hold_masks(files: Iterable[Path]) -> bool:
+    """Whether the name of any file or of its folder is one that masks have.
+
+    Args:
+        files (Iterable[Path]): Image files.
+
+    Returns:
+        bool: False when none can be a mask.
+
+    Example:
+        >>> may_hold_masks([Path('images/1.png')]), may_hold_masks([Path('masks/1.png')])
+        (False, True)
+    """
+    folders: set[str] = set()
+    for path in files:
+        folder, _, name = path.as_posix().rpartition('/')
+        folders.add(folder)
+        if _SUFFIX.search(name.rpartition('.')[0]):
+            return True
+    return any(_MASK_FOLDER.search(folder.lower()) for folder in folders)
 
 
 class MaskLayout:
@@ -41,7 +63,7 @@ class MaskLayout:
     """
 
     def __init__(self, folder: Path, files: Iterable[Path]) -> None:
-        self.folder = folder
+        self._below = name_below(folder)
         self.images: list[Path] = []
         masks: list[Path] = []
         files = sorted(files)
@@ -135,11 +157,11 @@ class MaskLayout:
         return named[-1] if named else 'defect'
 
     def _name(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
+        return self._below(path)
 
     def _parts(self, path: Path) -> tuple[str, ...]:
         """The folders of a file below the data set."""
-        return path.relative_to(self.folder).parts[:-1]
+        return tuple(self._below(path).split('/')[:-1])
 
     def _mask_depth(self, path: Path) -> int | None:
         """Where among its folders that of the masks stands."""
@@ -159,7 +181,7 @@ class MaskLayout:
         return found
 
     def _key(self, image: Path) -> str:
-        parts = PurePosixPath(self._name(image)).parts
+        parts = tuple(self._name(image).split('/'))
         for depth, part in enumerate(parts[:-1]):
             if part.lower() == 'test' and parts[:depth] in self._mirrored:
                 parts = parts[:depth] + parts[depth + 1 :]

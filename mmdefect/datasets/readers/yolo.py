@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
 from mmdefect.datasets.readers.detection import CLASS_FILES
-from mmdefect.datasets.readers.files import walk_files
+from mmdefect.datasets.readers.files import name_below, walk_files
 from mmdefect.datasets.readers.layout import by_layout, layout_key
 from mmdefect.datasets.readers.text_rows import is_label_row, numbers, read_head, read_rows
 from mmdefect.datasets.readers.yolo_classes import (
@@ -133,34 +133,30 @@ class YOLOReader(BaseReader):
         by_key = by_layout(images, self.folder, _LABEL_WORDS)
         labels = by_layout(texts, self.folder, _LABEL_WORDS)
         self._report_orphans(labels, by_key)
-        chosen = [path for path in images if self.wanted(self._id(path))]
-        without = [path for path in chosen if self._key(path) not in labels]
+        below = name_below(self.folder)
+        chosen = [(name, path) for path in images if self.wanted(name := below(path))]
+        keys = [layout_key(name, _LABEL_WORDS) for name, _ in chosen]
+        without = [path for key, (_, path) in zip(keys, chosen, strict=True) if key not in labels]
         if without and self.images_without_labels == 'raise':
             self.problem(
                 f'{self.folder}',
                 f'{len(without)} images have no label file (first: {without[0]}); set '
                 "images_without_labels='good' if they are good parts, or 'skip' to leave them out",
             )
-        for path in chosen:
-            key = self._key(path)
+        for key, (name, path) in zip(keys, chosen, strict=True):
             if key not in labels and self.images_without_labels != 'good':
                 continue
             try:
-                yield self._record(path, by_key[key], labels.get(key, []), names)
+                yield self._record(name, path, by_key[key], labels.get(key, []), names)
             except InputError as error:
                 self.refuse(error)
 
-    def _id(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
-
-    def _key(self, path: Path) -> str:
-        return layout_key(self._id(path), _LABEL_WORDS)
-
     def _report_orphans(self, labels: dict[str, list[Path]], images: dict[str, list[Path]]) -> None:
         """Label files whose image is missing; other text files are passed over."""
+        below = name_below(self.folder)
         for key in sorted(labels.keys() - images.keys()):
             path = labels[key][0]
-            folders = self._id(path).lower().split('/')[:-1]
+            folders = below(path).lower().split('/')[:-1]
             is_label = any(_LABEL_FOLDER.search(folder) for folder in folders)
             if not is_label:
                 is_label = is_label_row(read_head(path).partition('\n')[0])
@@ -168,7 +164,7 @@ class YOLOReader(BaseReader):
                 self.problem(f'{path}', 'its image is missing; add it or drop the label file')
 
     def _record(
-        self, path: Path, images: list[Path], labels: list[Path], names: dict[int, str]
+        self, name: str, path: Path, images: list[Path], labels: list[Path], names: dict[int, str]
     ) -> ImageRecord:
         """Read one image.
 
@@ -186,7 +182,7 @@ class YOLOReader(BaseReader):
         kept = np.flatnonzero(good).tolist()
         return ImageRecord(
             path=path,
-            image_id=self._id(path),
+            image_id=name,
             width=width,
             height=height,
             boxes=boxes[good],
@@ -202,7 +198,11 @@ class YOLOReader(BaseReader):
         lines: list[int] = []
         corners: list[list[float]] = []
         found: list[str] = []
-        for line, words in read_rows(labels[0]) if labels else ():
+        rows = read_rows(labels[0]) if labels else []
+        plain = _plain_rows(rows, names)
+        if plain is not None:
+            return plain
+        for line, words in rows:
             where = f'{labels[0]}, line {line}'
             if len(words) == 6:
                 raise InputError(
@@ -224,6 +224,27 @@ class YOLOReader(BaseReader):
             lines.append(line)
             found.append(names[int(number)])
         return lines, np.array(corners, np.float64).reshape(-1, 4), found
+
+
+def _plain_rows(
+    rows: list[tuple[int, list[str]]], names: dict[int, str]
+) -> tuple[list[int], NDArray[np.float64], list[str]] | None:
+    """All lines at once where each is a right box, which is the common case; else None."""
+    if any(len(words) != 5 for _, words in rows):
+        return None
+    try:
+        values = [float(word) for _, words in rows for word in words]
+    except ValueError:
+        return None
+    table = np.array(values, np.float64).reshape(-1, 5)
+    shares = table[:, 1:]
+    # Not a number fails every comparison.
+    inside = ((shares >= -_ROUNDING) & (shares <= 1 + _ROUNDING)).all()
+    if not inside or not np.isin(table[:, 0], list(names)).all():
+        return None
+    half = shares[:, 2:] / 2
+    boxes = np.hstack([shares[:, :2] - half, shares[:, :2] + half])
+    return [line for line, _ in rows], boxes, [names[int(number)] for number in table[:, 0]]
 
 
 def _corners(where: str, values: list[float]) -> list[float]:

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from mmdefect.datasets.readers.files import ImageIndex, ImageList, subfolder, walk_files
+from mmdefect.datasets.readers.files import (
+    ImageIndex,
+    ImageList,
+    name_below,
+    subfolder,
+    walk_files,
+)
 from mmdefect.errors import InputError
 
 
@@ -32,8 +39,19 @@ def test_walk_follows_links_once_and_skips_what_is_no_file(tmp_path):
     (root / 'linked').symlink_to(data)
     (root / 'loop').symlink_to(root)
     (root / 'broken.png').symlink_to(tmp_path / 'nowhere')
+    (root / 'circle.png').symlink_to(root / 'circle.png')
     os.mkfifo(root / 'pipe.png')
-    assert names(root) == ['b.png', 'linked/a.png']
+    (root / 'piped.png').symlink_to(root / 'pipe.png')
+    assert names(root) == ['b.png', 'broken.png', 'circle.png', 'linked/a.png']
+
+
+def test_names_below_a_folder(tmp_path, monkeypatch):
+    touch(tmp_path, 'a/b.png')
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, Path('.'), Path('a'), Path('a', '..'), Path('/')):
+        path = folder / 'c' / 'd.png'
+        assert name_below(folder)(path) == 'c/d.png'
+        assert name_below(folder)(path) == path.relative_to(folder).as_posix()
 
 
 def test_walk_says_when_a_folder_cannot_be_listed(tmp_path):

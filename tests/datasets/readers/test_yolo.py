@@ -133,6 +133,17 @@ def test_bad_rows_raise_or_are_dropped(tmp_path, classes, row, message):
     assert len(reader.problems) == 1
 
 
+def test_rows_are_read_alike_with_and_without_a_bad_one_among_them(tmp_path, classes):
+    values = np.random.default_rng(0).random((50, 4)) * 0.5 + 0.1
+    rows = [f'{i % 2} ' + ' '.join(f'{value:.6f}' for value in row) for i, row in enumerate(values)]
+    add(tmp_path, 'a.png', 'a.txt', '\n'.join(rows))
+    add(tmp_path, 'b.png', 'b.txt', '\n'.join([*rows, '7 .5 .5 .1 .1']))
+    one, other = YOLOReader(tmp_path, on_error='drop')
+    np.testing.assert_array_equal(one.boxes, other.boxes)
+    assert one.labels == other.labels
+    assert one.box_ids == other.box_ids == tuple(range(1, 51))
+
+
 def test_rounding_just_outside_is_accepted(tmp_path, classes):
     add(tmp_path, 'a.png', 'a.txt', '0 .5 .5 1.0005 1')
     (record,) = YOLOReader(tmp_path)
