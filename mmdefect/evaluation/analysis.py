@@ -102,7 +102,7 @@ def analyse_images(images: Sequence[ImageResult], classes: int, max_dets: int) -
         Analysis: The numbers.
 
     Raises:
-        ValueError: A score is not finite.
+        ValueError: A score is not finite, or a label is not below ``classes``.
 
     Example:
         >>> box, label = np.array([[0., 0., 10., 10.]]), np.array([0])
@@ -113,6 +113,11 @@ def analyse_images(images: Sequence[ImageResult], classes: int, max_dets: int) -
         ([1.0, 1.0], [[1, 0], [0, 0]])
     """
     boxes = flatten_images(images, max_dets)
+    for name, values in (('ground truth', boxes.truth_labels), ('a detection', boxes.labels)):
+        if not ((values >= 0) & (values < classes)).all():
+            raise ValueError(
+                f'labels of {name} must be 0 to {classes - 1}, got {values.min()} to {values.max()}'
+            )
     overlaps = find_overlaps(boxes)
     matches = match_detections(boxes, overlaps)
     table = count_scores(boxes, matches, classes)

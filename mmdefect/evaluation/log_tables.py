@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mmdefect.evaluation.analysis import Analysis
 from mmdefect.evaluation.error_types import ERROR_TYPES
@@ -59,25 +60,33 @@ def _class_table(analysis: Analysis, classes: Sequence[str]) -> str:
     for index, (name, values) in enumerate(zip([*classes, 'all'], rows, strict=True)):
         if index == len(classes):
             table.add_section()
-        table.add_row(name, str(boxes[index]), *map(_share, values))
+        table.add_row(Text(name), str(boxes[index]), *map(_share, values))
     return _render(table)
 
 
 def _operating_lines(analysis: Analysis) -> str:
     table, at = analysis.table, analysis.at
-    return (
-        f'score >= {analysis.threshold:.2f} (highest F1 on these images: a place to start looking, '
-        'not a calibrated threshold):\n'
-        f'specificity {_share(table.specificity()[at])}, prevalence {_share(table.prevalence())}, '
-        f'false alarms per good image {_share(table.false_alarms_per_good_image()[at])} '
-        f'({table.images_defect} defect, {table.images_good} good)'
-    )
+    lines = [
+        f'Score >= {analysis.threshold:.2f} has the highest F1 on these images: '
+        'a place to start, not a calibrated threshold.',
+        f'Images: prevalence {_share(table.prevalence())}, '
+        f'recall {_share(table.image_recall()[at])} ({table.images_defect} with defects), '
+        f'specificity {_share(table.specificity()[at])} ({table.images_good} good)',
+        f'False alarms per good image: {_share(table.false_alarms_per_good_image()[at])}',
+    ]
+    interval = table.youden_interval()
+    if interval is not None and interval[0][at] <= 0:
+        lines.append(
+            f'Image recall + specificity - 1 lies within {interval[0][at]:.2f} to '
+            f'{interval[1][at]:.2f} (95 %): flagging may be no better than chance.'
+        )
+    return '\n'.join(lines)
 
 
 def _error_table(analysis: Analysis, classes: Sequence[str]) -> str:
     table = _table(f'errors at {analysis.threshold:.2f}', *ERROR_TYPES)
     for name, counts in zip(classes, analysis.error_counts, strict=True):
-        table.add_row(name, *map(str, counts))
+        table.add_row(Text(name), *map(str, counts))
     table.add_section()
     table.add_row('all', *map(str, analysis.error_counts.sum(axis=0)))
     table.add_row('AP50 lost', *map(_share, analysis.mean_gain()))

@@ -218,8 +218,9 @@ def match_greedily(
         >>> match_greedily(np.array([0, 1, 1]), np.array([0, 0, 1]), 3, 2).tolist()
         [0, 1, -1]
     """
-    ends = np.searchsorted(found, np.arange(detections), side='right')
-    turn = np.concatenate([[0], ends[:-1]])[:detections]
+    counts = np.bincount(found, minlength=detections)
+    ends = counts.cumsum()
+    turn = ends - counts
     holder = np.full(truths, detections, np.int64)
     asking = np.flatnonzero(turn < ends)
     while len(asking):

@@ -103,6 +103,14 @@ class ScoreTable:
         found, false, truth = self._with_total()
         return np.where(truth > 0, _share(2 * found, found + false + truth), np.nan)
 
+    def image_recall(self) -> npt.NDArray[np.float64]:
+        """Share of the images with defects that are flagged.
+
+        Returns:
+            np.ndarray: At every threshold; NaN without any such image. Shape (101,).
+        """
+        return _share(self.flagged_defect, np.array(self.images_defect))
+
     def specificity(self) -> npt.NDArray[np.float64]:
         """Share of the good images that are not flagged.
 

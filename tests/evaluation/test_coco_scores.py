@@ -8,36 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmdefect.evaluation import ImageResult, score_detections
-
-
-def boxes_of(generator, count, size):
-    corner = generator.uniform(0, size * 0.7, (count, 2))
-    extent = generator.uniform(1, size * 0.3, (count, 2))
-    return np.concatenate([corner, corner + extent], axis=1).astype(np.float32)
-
-
-def random_images(seed, images=6, classes=3, most_boxes=5, clutter=6, crowd=0.2, size=100):
-    """Ground truth, detections that are shifted copies of it, and clutter."""
-    generator = np.random.default_rng(seed)
-    results = []
-    for index in range(images):
-        count = int(generator.integers(0, most_boxes + 1))
-        truth = boxes_of(generator, count, size)
-        labels = generator.integers(0, classes, count)
-        shifted = truth + generator.normal(0, 1.5, (count, 4))
-        shifted[:, 2:] = np.maximum(shifted[:, 2:], shifted[:, :2] + 1)
-        extra = int(generator.integers(0, clutter + 1))
-        found = np.concatenate([shifted, boxes_of(generator, extra, size)]).astype(np.float32)
-        found_labels = np.concatenate([labels, generator.integers(0, classes, extra)])
-        scores = generator.permutation(len(found)) / 1000 + 0.1
-        results.append(
-            ImageResult(
-                f'{index}.png', size, size, truth, labels, generator.random(count) < crowd,
-                found, found_labels, scores,
-            )
-        )  # fmt: skip
-    return results
+from mmdefect.evaluation import score_detections
 
 
 def reference(images, classes, max_dets):
@@ -110,7 +81,7 @@ CASES = {
 @pytest.mark.parametrize('seed', range(3))
 @pytest.mark.parametrize('max_dets', [1, 10, 100])
 @pytest.mark.parametrize('case', CASES)
-def test_equals_pycocotools(case, max_dets, seed):
+def test_equals_pycocotools(random_images, case, max_dets, seed):
     images = random_images(seed, **CASES[case])
     classes = CASES[case].get('classes', 3)
     scores = score_detections(images, classes, max_dets)
@@ -126,42 +97,32 @@ def test_equals_pycocotools(case, max_dets, seed):
         assert all(np.isnan(value) for value in summary.values())
 
 
-def image_result(truth=(), labels=(), found=(), found_labels=(), scores=()):
-    return ImageResult(
-        'a.png', 50, 50,
-        np.array(truth, np.float32).reshape(-1, 4), np.array(labels, np.int64),
-        np.zeros(len(labels), bool),
-        np.array(found, np.float32).reshape(-1, 4), np.array(found_labels, np.int64),
-        np.array(scores, np.float32),
-    )  # fmt: skip
-
-
-def test_perfect_detections_of_the_first_class_and_annotation_score_one():
+def test_perfect_detections_of_the_first_class_and_annotation_score_one(image_result):
     box = [[3, 4, 20, 30]]
     scores = score_detections([image_result(box, [0], box, [0], [0.9])], 1)
     assert scores.summary() == pytest.approx({'AP': 1, 'AP50': 1, 'AP75': 1, 'AR': 1})
 
 
-def test_one_pixel_box():
+def test_one_pixel_box(image_result):
     box = [[3, 4, 4, 5]]
     assert score_detections([image_result(box, [0], box, [0], [0.5])], 1).ap[0] == pytest.approx(1)
 
 
-def test_empty_predictions_score_zero_and_a_class_without_boxes_is_nan():
+def test_empty_predictions_score_zero_and_a_class_without_boxes_is_nan(image_result):
     scores = score_detections([image_result([[3, 4, 20, 30]], [1])], 2)
     np.testing.assert_array_equal(scores.ap, [np.nan, 0])
     np.testing.assert_array_equal(scores.ar, [np.nan, 0])
     assert scores.summary()['AP'] == 0
 
 
-@pytest.mark.parametrize('images', [[], [image_result()]])
-def test_nothing_at_all_is_nan(images):
-    scores = score_detections(images, 2)
+@pytest.mark.parametrize('count', [0, 1])
+def test_nothing_at_all_is_nan(image_result, count):
+    scores = score_detections([image_result()] * count, 2)
     assert scores.precision.shape == (2, 101)
     assert all(np.isnan(value) for value in scores.summary().values())
 
 
-def test_a_false_alarm_on_a_clean_image_lowers_precision():
+def test_a_false_alarm_on_a_clean_image_lowers_precision(image_result):
     box = [[3, 4, 20, 30]]
     hit = image_result(box, [0], box, [0], [0.5])
     assert score_detections([hit, image_result()], 1).ap50[0] == pytest.approx(1)
@@ -169,11 +130,24 @@ def test_a_false_alarm_on_a_clean_image_lowers_precision():
     assert score_detections([hit, alarm], 1).ap50[0] == pytest.approx(0.5)
 
 
-def test_max_dets_limits_each_image():
+def test_max_dets_limits_each_image(image_result):
     truth = [[10 * i, 0, 10 * i + 8, 8] for i in range(4)]
     image = image_result(truth, [0] * 4, truth, [0] * 4, [0.9, 0.8, 0.7, 0.6])
     assert score_detections([image], 1, max_dets=2).ar[0] == pytest.approx(0.5)
     assert score_detections([image], 1, max_dets=4).ar[0] == pytest.approx(1)
+
+
+def test_curve_gives_the_score_that_reaches_the_recall(image_result):
+    truth = [[10 * i, 0, 10 * i + 8, 8] for i in range(4)]
+    found = [truth[0], [0, 30, 9, 39], truth[1]]
+    scores = score_detections([image_result(truth, [0] * 4, found, [0] * 3, [0.9, 0.8, 0.7])], 1)
+    # One of four found: recall .25 at precision 1; two of four: recall .5 at precision 2 / 3.
+    assert scores.recall_points[[0, 25, 26, 50, 51]] == pytest.approx([0, 0.25, 0.26, 0.5, 0.51])
+    at = scores.precision[0, [0, 25, 26, 50, 51]]
+    np.testing.assert_allclose(at, [1, 1, 2 / 3, 2 / 3, 0])
+    np.testing.assert_allclose(
+        scores.score[0, [0, 25, 26, 50, 51]], [0.9, 0.9, 0.7, 0.7, np.nan], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize('arguments', [{'num_classes': 0}, {'num_classes': 1, 'max_dets': 0}])
