@@ -31,6 +31,7 @@ custom_hooks = [
     dict(type='mmdefect.CheckpointMatchHook'),
     dict(type='mmdefect.ClassCountHook'),
     dict(type='mmdefect.EvaluationRecordHook'),
+    dict(type='mmdefect.ScoreTrackingHook'),
     dict(type='mmdefect.ProgressHook'),
 ]
 env_cfg = dict(
@@ -38,7 +39,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend=launcher_backend),
 )
-vis_backends = [dict(type='LocalVisBackend')]
+vis_backends = [dict(type='LocalVisBackend'), dict(type='mmdefect.TensorboardVisBackend')]
 visualizer = dict(type='DetLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(type='LogProcessor', window_size=log_interval, by_epoch=True)
 log_level = 'INFO'

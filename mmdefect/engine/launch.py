@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,11 +28,12 @@ _UNKNOWN_KEY = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argume
 def run(command: Callable[[Sequence[str] | None], object]) -> None:
     """Run a command; bad input becomes one line on standard error and exit code 2.
 
-    Ctrl-C exits with 130 and says how to go on.
+    Ctrl-C exits with 130 and says how to go on; so does SIGTERM, which schedulers send, with 143.
 
     Args:
         command (Callable): :func:`train` or :func:`test`.
     """
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         command(None)
     except InputError as error:
@@ -48,9 +50,15 @@ def run(command: Callable[[Sequence[str] | None], object]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print('mmdefect: stopped; --resume goes on from the last checkpoint', file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def train(arguments: Sequence[str] | None = None) -> None:

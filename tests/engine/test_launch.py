@@ -1,3 +1,6 @@
+import os
+import signal
+
 import pytest
 
 from mmdefect.engine.launch import run
@@ -42,3 +45,19 @@ def test_what_a_user_can_mend_is_one_line(error, code, line, capsys):
 def test_other_errors_keep_their_traceback():
     with pytest.raises(TypeError, match='unsupported operand'):
         run(raises(TypeError('unsupported operand')))
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows kills at once')
+def test_sigterm_is_a_stop_too(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def command(arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as caught:
+        run(command)
+    assert caught.value.code == 143
+    assert capsys.readouterr().err == (
+        'mmdefect: stopped; --resume goes on from the last checkpoint\n'
+    )
+    assert signal.getsignal(signal.SIGTERM) is before

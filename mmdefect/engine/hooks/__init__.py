@@ -6,5 +6,12 @@ from mmdefect.engine.hooks.checkpoint_match_hook import CheckpointMatchHook
 from mmdefect.engine.hooks.class_count_hook import ClassCountHook
 from mmdefect.engine.hooks.evaluation_record_hook import EvaluationRecordHook
 from mmdefect.engine.hooks.progress_hook import ProgressHook
+from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 
-__all__ = ['CheckpointMatchHook', 'ClassCountHook', 'EvaluationRecordHook', 'ProgressHook']
+__all__ = [
+    'CheckpointMatchHook',
+    'ClassCountHook',
+    'EvaluationRecordHook',
+    'ProgressHook',
+    'ScoreTrackingHook',
+]
