@@ -25,7 +25,6 @@ from mmdefect.registry import VISBACKENDS
 __all__ = ['MLflowVisBackend']
 
 _LOCAL_STORE = 'sqlite:///work_dirs/mlflow.db'
-_LOCAL_ARTIFACTS = 'work_dirs/mlflow'
 _CONFIG_KEYS = (
     'model', 'train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'randomness',
     'load_from',
@@ -60,12 +59,13 @@ class MLflowVisBackend(upstream.MLflowVisBackend):
         tags (Mapping[str, str] | None): Tags of the run. Default None.
         params (Mapping[str, Any] | None): Parameters besides those of the config. Default None.
         tracking_uri (str | None): Server or database. Default None: ``MLFLOW_TRACKING_URI``, else
-            ``sqlite:///work_dirs/mlflow.db``, with files in ``work_dirs/mlflow``.
+            ``sqlite:///work_dirs/mlflow.db``.
         artifact_suffix (Sequence[str]): Endings of files to copy from the log folder. Default
             ``('.log', '.json')``.
         tracked_config_keys (Sequence[str] | None): Top-level config keys that become parameters.
             Default None: model, training data, optimiser, schedule, seed and weights.
-        artifact_location (str | None): Where a new experiment keeps its files. Default None.
+        artifact_location (str | None): Where a new experiment keeps its files. Default None: as
+            the server says; with SQLite a folder beside the database, named like it.
         **unknown: Refused.
 
     Raises:
@@ -104,13 +104,11 @@ class MLflowVisBackend(upstream.MLflowVisBackend):
         self.cfg = Config()
 
     def _init_env(self) -> None:
-        uri = self._tracking_uri or os.environ.get('MLFLOW_TRACKING_URI')
-        if not uri:
-            uri = _LOCAL_STORE
-            self._artifact_location = self._artifact_location or (
-                Path(_LOCAL_ARTIFACTS).resolve().as_uri()
-            )
-        check_store(uri)
+        uri = self._tracking_uri or os.environ.get('MLFLOW_TRACKING_URI') or _LOCAL_STORE
+        database = check_store(uri)
+        if database is not None and self._artifact_location is None:
+            # MLflow's own choice is a folder `mlruns` wherever the first run was started.
+            self._artifact_location = database.with_suffix('').as_uri()
         # By default an unreachable server is tried for minutes, at the start and at every line.
         os.environ.setdefault('MLFLOW_HTTP_REQUEST_MAX_RETRIES', '2')
         os.environ.setdefault('MLFLOW_HTTP_REQUEST_TIMEOUT', '20')

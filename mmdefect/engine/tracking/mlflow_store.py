@@ -15,7 +15,7 @@ from mmdefect.errors import InputError
 __all__ = ['check_store', 'reopen_log']
 
 
-def check_store(uri: str) -> None:
+def check_store(uri: str) -> Path | None:
     """Refuse what MLflow would refuse with a traceback, or only after minutes.
 
     The file of an SQLite store is made.
@@ -23,20 +23,24 @@ def check_store(uri: str) -> None:
     Args:
         uri (str): Tracking URI.
 
+    Returns:
+        Path | None: The SQLite file, absolute; None for a server or another database.
+
     Raises:
         InputError: A package is missing, or the SQLite file cannot be written.
 
     Example:
         >>> import tempfile
-        >>> check_store(f'sqlite:///{tempfile.mkdtemp()}/runs.db')
+        >>> check_store(f'sqlite:///{tempfile.mkdtemp()}/runs.db').name
+        'runs.db'
     """
     _require('mlflow')
     if not uri.startswith('sqlite:'):
-        return
+        return None
     _require('sqlalchemy', 'alembic')
     from sqlalchemy.engine import make_url
 
-    path = Path(make_url(uri).database or '')
+    path = Path(make_url(uri).database or '').resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # MLflow tries a path that cannot be written for two minutes.
@@ -47,6 +51,7 @@ def check_store(uri: str) -> None:
             f'vis_backends: MLflow at {uri}: the file cannot be written ({error}); give another '
             'tracking_uri or MLFLOW_TRACKING_URI'
         ) from None
+    return path
 
 
 def reopen_log() -> None:

@@ -60,7 +60,7 @@ def points(client, run, name):
 
 
 @pytest.mark.slow
-def test_a_run(client, tmp_path):
+def test_a_run(client, store, tmp_path):
     log_dir = tmp_path / 'drill' / '20260101_000000'
     log_dir.mkdir(parents=True)
     (log_dir / 'a.log').write_text('line')
@@ -82,6 +82,9 @@ def test_a_run(client, tmp_path):
 
     (run,) = runs(client, tmp_path)
     assert (run.info.run_name, run.info.status) == ('drill', 'FINISHED')
+    # Beside the database, and nothing in the current folder.
+    assert run.info.artifact_uri.startswith(f'file://{store[10:].removesuffix(".db")}/')
+    assert not (tmp_path / 'mlruns').exists()
     assert points(client, run, 'train/loss') == [(1, 2.0)]
     assert points(client, run, 'mmdefect/AP50/Kratzer _tief__ _') == [(0, 0.5)]
     assert np.isnan(run.data.metrics['mmdefect/AP'])
@@ -101,11 +104,11 @@ def test_a_killed_run_goes_on_and_what_ends_early_is_failed(client, tmp_path, ru
     script = tmp_path / 'script.py'
     script.write_text(SCRIPT)
     work_dir = tmp_path / "it's"
-    killed = run_python(script, work_dir, False, 'kill')
+    killed = run_python(script, work_dir, False, 'kill', cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     (left,) = runs(client, tmp_path)
     assert left.info.status == 'RUNNING'
-    assert run_python(script, work_dir, True, 'early').returncode == 0
+    assert run_python(script, work_dir, True, 'early', cwd=tmp_path).returncode == 0
     (resumed,) = runs(client, tmp_path)
     assert (resumed.info.run_id, resumed.info.status) == (left.info.run_id, 'FAILED')
     assert points(client, resumed, 'train/loss') == [(1, 1.0), (2, 1.0)]
