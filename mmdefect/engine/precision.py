@@ -1,46 +1,108 @@
-"""Float32 where it matters under autocast."""
+"""Mixed precision of a model's layers, float32 for everything between them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import nn
 
-__all__ = ['keep_head_outputs_float32']
-
-_MARK = '_mmdefect_float32_outputs'
+__all__ = ['autocast_layers', 'low_precision']
 
 
-def keep_head_outputs_float32(model: nn.Module) -> int:
-    """Let the outputs of every dense head leave autocast in float32.
+@contextmanager
+def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> Iterator[None]:
+    """Run backbones, necks and heads under autocast, and nothing else.
 
-    Convolutions stay in bfloat16; losses, decoded boxes and NMS scores, which MMDetection
-    computes from the head's outputs, are then float32. Calling it again changes nothing.
+    Anchors, decoded boxes, RoIs, projections between views, NMS and losses are computed between
+    the layers and so stay float32: under an autocast around the whole step a matrix product of
+    coordinates would be rounded to bfloat16 (333 becomes 332). Features pass from layer to layer
+    in ``dtype``; what a head returns is float32.
 
     Args:
-        model (nn.Module): A detector.
+        model (nn.Module): A detector, classifier or semi-supervised detector of OpenMMLab.
+        device_type (str): ``'cpu'`` or ``'cuda'``.
+        dtype (torch.dtype): ``torch.bfloat16`` or ``torch.float16``.
 
-    Returns:
-        int: How many dense heads the model has.
+    Yields:
+        None: Calls of the model inside compute in mixed precision.
 
     Example:
-        >>> keep_head_outputs_float32(nn.Linear(1, 1))
-        0
+        >>> class Detector(BaseModel):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.backbone = nn.Linear(2, 2)
+        ...         self.bbox_head = nn.Linear(2, 2)
+        ...     def forward(self, inputs):
+        ...         features = self.backbone(inputs)
+        ...         return features, self.bbox_head(features)
+        >>> detector = Detector()
+        >>> with autocast_layers(detector, 'cpu', torch.bfloat16):
+        ...     [output.dtype for output in detector(torch.ones(1, 2))]
+        [torch.bfloat16, torch.float32]
     """
-    from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+    handles = []
+    running: list[torch.autocast] = []
 
-    heads = [module for module in model.modules() if isinstance(module, BaseDenseHead)]
-    for head in heads:
-        if not hasattr(head, _MARK):
-            setattr(head, _MARK, head.register_forward_hook(_to_float32))
-    return len(heads)
+    def enter(module: nn.Module, inputs: Any) -> None:
+        running.append(torch.autocast(device_type, dtype=dtype))
+        running[-1].__enter__()
+
+    def leave(module: nn.Module, inputs: Any, outputs: Any) -> None:
+        running.pop().__exit__(None, None, None)
+
+    def widen(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+        return _to_float32(outputs)
+
+    for name, layer in _layers(model):
+        handles.append(layer.register_forward_pre_hook(enter))
+        handles.append(layer.register_forward_hook(leave, always_call=True))
+        if name.endswith('head'):
+            handles.append(layer.register_forward_hook(widen))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
-def _to_float32(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+def low_precision(device_type: str) -> torch.dtype:
+    """The 16-bit type that a device computes in.
+
+    Args:
+        device_type (str): ``'cpu'`` or ``'cuda'``.
+
+    Returns:
+        torch.dtype: bfloat16; float16 on GPUs that lack it.
+
+    Example:
+        >>> low_precision('cpu')
+        torch.bfloat16
+    """
+    lacks = device_type == 'cuda' and not torch.cuda.is_bf16_supported()
+    return torch.float16 if lacks else torch.bfloat16
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Name and module of what computes: backbone, neck, heads; of a RoI head its parts."""
+    if not any(True for _ in model.children()):
+        yield '', model
+    for name, child in model.named_children():
+        if isinstance(child, nn.ModuleList):
+            yield from ((name, part) for part in child)
+        elif isinstance(child, BaseModel) or hasattr(child, 'bbox_roi_extractor'):
+            yield from _layers(child)
+        elif not isinstance(child, BaseDataPreprocessor) and not name.endswith('roi_extractor'):
+            yield name, child
+
+
+def _to_float32(outputs: Any) -> Any:
     if isinstance(outputs, torch.Tensor):
         low = outputs.dtype in (torch.bfloat16, torch.float16)
         return outputs.float() if low else outputs
     if isinstance(outputs, (list, tuple)):
-        return type(outputs)(_to_float32(module, inputs, output) for output in outputs)
+        return type(outputs)(_to_float32(output) for output in outputs)
     return outputs

@@ -1,28 +1,85 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
+from torch import nn
 
 import mmdefect.registry  # noqa: F401  registers the scope
-from mmdefect.engine.precision import keep_head_outputs_float32
+from mmdefect.engine.precision import autocast_layers, low_precision
+
+BF16 = torch.bfloat16
 
 
-def test_marks_each_dense_head_once(tiny_config):
+class RoIHead(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bbox_roi_extractor = nn.Linear(4, 4)
+        self.bbox_head = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
+
+
+class Detector(BaseModel):
+    """Backbone, then a product of coordinates, then the parts of a cascade's RoI head."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Linear(4, 4)
+        self.roi_head = RoIHead()
+
+    def forward(self, inputs):
+        features = self.backbone(inputs)
+        corner = torch.tensor([[333.0, 1, 1, 1]]) @ torch.eye(4)
+        pooled = self.roi_head.bbox_roi_extractor(corner)
+        outputs = [head(features) for head in self.roi_head.bbox_head]
+        return features, corner, pooled, outputs
+
+
+class SemiDetector(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.student = Detector()
+
+    def forward(self, inputs):
+        return self.student(inputs)
+
+
+@pytest.mark.parametrize('kind', [Detector, SemiDetector])
+def test_layers_are_low_and_all_between_them_is_float32(kind):
+    model = kind()
+    with autocast_layers(model, 'cpu', BF16):
+        features, corner, pooled, outputs = model(torch.rand(1, 4))
+    assert features.dtype == BF16
+    assert corner[0, 0].item() == 333.0
+    assert pooled.dtype == torch.float32
+    assert {output.dtype for output in outputs} == {torch.float32}
+
+
+def test_the_model_is_left_as_it_was():
+    model = Detector()
+    with pytest.raises(RuntimeError), autocast_layers(model, 'cpu', BF16):
+        model(torch.rand(1, 5))
+    assert not torch.is_autocast_enabled('cpu')
+    assert not any(module._forward_hooks for module in model.modules())
+    assert model(torch.rand(1, 4))[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize('kind', ['retinanet', 'rtmdet'])
+def test_head_outputs_leave_autocast_in_float32(make_config, tmp_path, kind):
     init_default_scope('mmdet')
-    model = MODELS.build(Config.fromfile(tiny_config).model)
-    assert [keep_head_outputs_float32(model) for _ in range(2)] == [1, 1]
-    assert len(model.bbox_head._forward_hooks) == 1
-
-
-def test_outputs_leave_autocast_in_float32(tiny_config):
-    init_default_scope('mmdet')
-    model = MODELS.build(Config.fromfile(tiny_config).model).eval()
+    model = MODELS.build(Config.fromfile(make_config(tmp_path, kind)).model).eval()
     image = torch.rand(1, 3, 64, 64)
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        before = model.bbox_head(model.extract_feat(image))
-        keep_head_outputs_float32(model)
-        after = model.bbox_head(model.extract_feat(image))
-    assert before[0][0].dtype == torch.bfloat16
-    assert {item.dtype for level in after for item in level} == {torch.float32}
-    torch.testing.assert_close(before[0][0].float(), after[0][0])
+    with torch.no_grad(), autocast_layers(model, 'cpu', BF16):
+        features = model.extract_feat(image)
+        outputs = model.bbox_head(features)
+    assert {level.dtype for level in features} == {BF16}
+    assert {item.dtype for level in outputs for item in level} == {torch.float32}
+    with torch.no_grad():
+        exact = model.bbox_head(model.extract_feat(image))
+    for low, high in zip(outputs[0], exact[0], strict=True):
+        torch.testing.assert_close(low, high, rtol=0.05, atol=0.05)
+
+
+def test_low_precision_of_a_cpu():
+    assert low_precision('cpu') == BF16

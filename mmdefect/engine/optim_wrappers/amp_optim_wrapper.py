@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from mmdefect.engine.precision import keep_head_outputs_float32
+from mmdefect.engine.precision import autocast_layers, low_precision
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import OPTIM_WRAPPERS
 
@@ -23,10 +23,10 @@ _DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 @OPTIM_WRAPPERS.register_module()
 class AmpOptimWrapper(OptimWrapper):
-    """Run the forward pass under ``torch.autocast`` on CPU or GPU.
+    """Run the layers of the model under ``torch.autocast`` on CPU or GPU.
 
-    mmengine's wrapper refuses to be built without a GPU. This one computes convolutions and
-    matrix products in bfloat16 and leaves head outputs, losses and weights in float32. With
+    mmengine's wrapper refuses to be built without a GPU. This one computes backbone, neck and
+    heads in bfloat16 and leaves head outputs, boxes, losses and weights in float32. With
     float16, which only GPUs offer, the loss is scaled; bfloat16 has float32's range and needs
     no scaling.
 
@@ -56,8 +56,7 @@ class AmpOptimWrapper(OptimWrapper):
         super().__init__(**kwargs)
         self.device_type = get_device()
         if dtype is None:
-            on_gpu_without = self.device_type == 'cuda' and not torch.cuda.is_bf16_supported()
-            dtype = 'float16' if on_gpu_without else 'bfloat16'
+            dtype = str(low_precision(self.device_type)).removeprefix('torch.')
         if dtype not in _DTYPES:
             raise InputError(
                 f'AmpOptimWrapper: dtype must be one of {", ".join(_DTYPES)}, got {dtype!r}'
@@ -114,7 +113,7 @@ class AmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast, and synchronise gradients only when they are used.
+        """Autocast the layers, and synchronise gradients only when they are used.
 
         Args:
             model (nn.Module): The model being trained.
@@ -122,6 +121,6 @@ class AmpOptimWrapper(OptimWrapper):
         Yields:
             None: The forward pass runs inside.
         """
-        keep_head_outputs_float32(model)
-        with super().optim_context(model), torch.autocast(self.device_type, dtype=self.dtype):
+        layers = autocast_layers(model, self.device_type, self.dtype)
+        with super().optim_context(model), layers:
             yield
