@@ -134,7 +134,8 @@ def gain_without_errors(
     Over all scores. Mending moves the box (localisation) or changes the class (classification)
     of the best-scored such detection of each box not found yet, and removes the others; it
     removes detections of the other types; it takes missed boxes out of the ground truth. A class
-    left without ground truth has AP50 1 if it has no false alarm, else 0.
+    left without ground truth has AP50 1 if it has no false alarm, else 0. Each oracle works on
+    its own, as in the paper; TIDE's implementation lets only one of the first two mend a box.
 
     Args:
         boxes (FlatBoxes): All boxes, M detections.
