@@ -17,16 +17,17 @@ __all__ = ['class_names', 'find_class_names', 'read_class_names']
 
 _YAML_SUFFIXES = ('.yaml', '.yml')
 _MAX_BYTES = 256 * 1024
+_MAX_DEPTH = 20
+_MAX_EVENTS = 50_000
 _NAMES_KEY = re.compile(r'^names\s*:', re.MULTILINE)
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """No aliases, which can grow without bounds, and no key twice."""
+# LibYAML's parser is ten times faster; PyYAML may be built without it.
+_Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError('an alias (*name) is not accepted')
-        return super().compose_node(parent, index)
+
+class _StrictLoader(_Loader):  # type: ignore[misc]
+    """No key twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         mapping = super().construct_mapping(node, deep)
@@ -34,6 +35,22 @@ class _StrictLoader(yaml.SafeLoader):
             line = node.start_mark.line + 1
             raise yaml.YAMLError(f'a key of the mapping in line {line} stands twice')
         return mapping
+
+
+def _check_yaml(text: str) -> None:
+    """No aliases, which can grow without bounds, no deep nesting, bounded time."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, _Loader)):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError('an alias (*name) is not accepted')
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise yaml.YAMLError(f'nested more than {_MAX_DEPTH} deep')
+        if count > _MAX_EVENTS:
+            raise yaml.YAMLError(f'more than {_MAX_EVENTS} entries')
 
 
 def class_names(names: Sequence[Any] | Mapping[Any, Any], where: str) -> dict[int, str]:
@@ -108,6 +125,7 @@ def read_class_names(path: Path) -> dict[int, str]:
 def _yaml_names(path: Path) -> dict[int, str]:
     text = read_text(path, 'class file', _MAX_BYTES)
     try:
+        _check_yaml(text)
         content = yaml.load(text, _StrictLoader)  # noqa: S506  a subclass of SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = ' '.join(str(error).split())[:200]
