@@ -15,11 +15,24 @@ def report(
         Path, typer.Argument(help='Folder of a run, with the evaluation.json a test wrote.')
     ],
     out: Annotated[
-        Path | None, typer.Option(help='HTML file to write.', show_default='WORK_DIR/report.html')
+        Path | None,
+        typer.Option(
+            help='HTML file to write.',
+            show_default='WORK_DIR/report.html, WORK_DIR/compare.html with --compare',
+        ),
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar='OTHER_WORK_DIR', help='Folder of a second run to put beside it.'),
+    ] = None,
+    items: Annotated[
+        int, typer.Option(help='Misses and false alarms shown one by one, at most.', min=0)
+    ] = 300,
 ) -> None:
-    """Write one HTML file with metrics, curves and detections on images."""
+    """Write one HTML file: metrics, curves, kinds of errors, every miss and false alarm."""
     # Imported here so that `mmdefect --help` need not load OpenCV and Jinja.
+    from mmdefect.cli.progress import track
     from mmdefect.report import write_report
 
-    typer.echo(write_report(work_dir, out))
+    path = write_report(work_dir, out, compare=compare, items=items, track=track)
+    typer.echo(f'{path} ({path.stat().st_size / 1e6:.1f} MB)')

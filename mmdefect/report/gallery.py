@@ -1,27 +1,21 @@
-"""Which images a report shows, and how they get into it."""
+"""Which images a report shows, and what it says about each."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mmdefect.datasets.images import read_image
-from mmdefect.errors import InputError
+from mmdefect.evaluation.matching import UNMATCHED
+from mmdefect.evaluation.score_table import SCORE_DECIMALS, reaches
 from mmdefect.report.evaluation import EvaluatedImage
-from mmdefect.report.matching import SCORE_DECIMALS, UNMATCHED
+from mmdefect.report.pictures import Picture
 from mmdefect.structures import EVALUATION_MIN_SCORE
 
-__all__ = ['Choice', 'choose_images', 'gallery_entry', 'load_picture']
-
-_LONG_SIDE = 480
-_JPEG_QUALITY = 80
+__all__ = ['Choice', 'choose_images', 'picture_entry', 'short_name']
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,7 @@ def choose_images(
     sizes = []
     for index, (image, match) in enumerate(zip(images, matches, strict=True)):
         scores = np.array([row[5] for row in image.detections], dtype=np.float64)
-        counts = match[scores.round(SCORE_DECIMALS) >= threshold]
+        counts = match[reaches(scores, threshold)]
         boxes = sum(1 for row in image.ground_truth if not row[5])
         missed, false = boxes - int((counts >= 0).sum()), int((counts == UNMATCHED).sum())
         kind = 'good' if not image.ground_truth else 'errors' if missed or false else 'found'
@@ -106,10 +100,10 @@ def _interleave(first: list[Choice], second: list[Choice]) -> list[Choice]:
     return mixed + first[pairs:] + second[pairs:]
 
 
-def gallery_entry(
+def picture_entry(
     image: EvaluatedImage,
     match: npt.NDArray[np.int64],
-    choice: Choice,
+    picture: Picture,
     min_score: float = EVALUATION_MIN_SCORE,
 ) -> dict[str, Any]:
     """Describe one image for the page: picture, boxes, and what matched what.
@@ -117,7 +111,7 @@ def gallery_entry(
     Args:
         image (EvaluatedImage): The image.
         match (np.ndarray): What ``match_image`` gave for it, int64, shape (detections,).
-        choice (Choice): Its place in the gallery.
+        picture (Picture): Its pixels, or why there are none.
         min_score (float): Detections below are left out, 0 to 1. Default
             ``EVALUATION_MIN_SCORE``.
 
@@ -127,20 +121,16 @@ def gallery_entry(
     Example:
         >>> image = EvaluatedImage(path='none/a.png', width=9, height=9, ground_truth=[],
         ...     detections=[])
-        >>> entry = gallery_entry(image, np.zeros(0, np.int64), Choice(0, 'good', 0, 0))
+        >>> entry = picture_entry(image, np.zeros(0, np.int64), Picture(None, 'no file'))
         >>> entry['name'], entry['problem']
-        ('none/a.png', 'image file not found')
+        ('none/a.png', 'no file')
     """
-    picture, problem = load_picture(Path(image.path), (image.width, image.height))
-    # Both kinds of separator: the evaluation may come from another machine.
-    name = '/'.join(image.path.replace('\\', '/').rsplit('/', 2)[-2:])
     return {
-        'name': name,
-        'kind': choice.kind,
+        'name': short_name(image.path),
         'width': image.width,
         'height': image.height,
-        'picture': picture,
-        'problem': problem,
+        'picture': picture.uri,
+        'problem': picture.problem,
         'truth': [
             [*(round(value, 1) for value in row[:4]), *row[4:]] for row in image.ground_truth
         ],
@@ -154,47 +144,17 @@ def gallery_entry(
     }
 
 
-def load_picture(path: Path, size: tuple[int, int]) -> tuple[str | None, str | None]:
-    """Read an image as the dataset does and shrink it to a small JPEG.
-
-    Grey values above 8 bits are scaled by the smallest of 10, 12, 14 and 16 bits that holds the
-    brightest pixel: good enough to look at, never to compute with.
+def short_name(path: str) -> str:
+    r"""The last two parts of a path, with either kind of separator.
 
     Args:
-        path (Path): Image file.
-        size (tuple[int, int]): ``(w, h)`` in pixels that the boxes refer to.
+        path (str): Image file; the evaluation may come from another machine.
 
     Returns:
-        tuple[str | None, str | None]: A ``data:image/jpeg`` URI and None, or None and what is
-        wrong in words.
+        str: Folder and file name.
 
     Example:
-        >>> load_picture(Path('none.png'), (4, 4))
-        (None, 'image file not found')
+        >>> short_name(r'C:\data\images\a.png')
+        'images/a.png'
     """
-    if not path.is_file():
-        return None, 'image file not found'
-    try:
-        pixels = read_image(path)
-    except InputError as error:
-        return None, str(error).removeprefix(f'{path}: ')
-    height, width = pixels.shape[:2]
-    if (width, height) != size:
-        return None, (
-            f'image file is now {width} x {height} pixels, evaluated were {size[0]} x {size[1]}'
-        )
-    if pixels.dtype != np.uint8:
-        pixels = _to_8_bits(pixels)
-    scale = _LONG_SIDE / max(width, height)
-    if scale < 1:
-        smaller = (max(1, round(width * scale)), max(1, round(height * scale)))
-        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
-    code = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    return 'data:image/jpeg;base64,' + base64.b64encode(code.tobytes()).decode('ascii'), None
-
-
-def _to_8_bits(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """From the 0..255 of 16 bits to that of the fewest bits that hold the brightest pixel."""
-    brightest = round(float(pixels.max(initial=0)) * 65535 / 255)
-    limit = next(2**bits - 1 for bits in (10, 12, 14, 16) if brightest < 2**bits)
-    return np.rint(pixels * np.float32(65535 / limit)).astype(np.uint8)
+    return '/'.join(path.replace('\\', '/').rsplit('/', 2)[-2:])

@@ -20,7 +20,9 @@ class TrainingLog:
         train (dict[str, list[tuple[float, float]]]): Per name (``loss``, ``loss_cls``, ``lr``)
             the points (iteration, value), ascending. Default empty.
         val (dict[str, list[tuple[float, float]]]): Per metric the points (epoch or iteration,
-            value), ascending. Default empty.
+            value), ascending; those of single classes are in ``per_class``. Default empty.
+        per_class (dict[str, dict[str, list[tuple[float, float]]]]): Per metric (``AP50``) and
+            class the points, as in ``val``. Default empty.
         val_unit (str): ``'epoch'`` or ``'iteration'``: what the first number of ``val`` counts.
             Default ``'epoch'``.
         epochs (int | None): Last epoch seen in training lines. Default None.
@@ -34,6 +36,7 @@ class TrainingLog:
 
     train: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     val: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    per_class: dict[str, dict[str, list[tuple[float, float]]]] = field(default_factory=dict)
     val_unit: str = 'epoch'
     epochs: int | None = None
     runs: int = 0
@@ -93,7 +96,11 @@ def read_logs(work_dir: Path) -> TrainingLog:
     elif train:
         log.val_unit = 'iteration'
     log.train = _points(train, lambda name: name == 'lr' or name.startswith('loss'))
-    log.val = _points(val, lambda name: '/' in name)
+    # 'prefix/AP50' is over all classes, 'prefix/AP50/rust' over one; its name may hold a slash.
+    log.val = _points(val, lambda name: name.count('/') == 1)
+    for name, points in _points(val, lambda name: name.count('/') > 1).items():
+        _, metric, class_name = name.split('/', 2)
+        log.per_class.setdefault(metric, {})[class_name] = points
     return log
 
 

@@ -1,4 +1,7 @@
-"""A headless Chromium driven over WebDriver's plain HTTP; nothing is downloaded."""
+"""Handmade work directories, and a headless Chromium; nothing is downloaded.
+
+Chromium is driven over WebDriver's plain HTTP.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,17 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+
+from mmdefect.evaluation.evidence import make_evidence
+from mmdefect.report.evaluation import EvaluatedImage
+from mmdefect.report.results import image_result
 
 ARGUMENTS = [
     '--headless=new',
@@ -102,6 +111,47 @@ class Browser:
     def quit(self) -> None:
         with contextlib.suppress(RuntimeError, OSError):
             self._call('DELETE', self._session)
+
+
+def _write_run(
+    folder: Path, classes: list[str], images: list[dict], changes: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    results = [image_result(EvaluatedImage(**image)) for image in images]
+    content = {
+        'format': 'mmdefect-evaluation/2',
+        'created': '2026-01-02T03:04:05+00:00',
+        'epoch': 3,
+        'checkpoint': 'epoch_3.pth',
+        'config': None,
+        **make_evidence(results, classes, max_dets=100),
+        **(changes or {}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'evaluation.json').write_text(json.dumps(content), encoding='utf-8')
+    return content
+
+
+@pytest.fixture(scope='session')
+def write_run() -> Callable[..., dict[str, Any]]:
+    """``write_run(folder, classes, images, changes=None)``: a work directory with an evaluation.
+
+    ``images`` are the rows of ``evaluation.json``; the measures are computed from them, then
+    ``changes`` replaces keys. Returns the content.
+    """
+    return _write_run
+
+
+@pytest.fixture(scope='session')
+def write_image() -> Callable[..., Path]:
+    """``write_image(path, size=(60, 40), seed=0)``: a grey image of noise."""
+
+    def write(path: Path, size: tuple[int, int] = (60, 40), seed: int = 0) -> Path:
+        pixels = np.random.default_rng(seed).integers(60, 120, (size[1], size[0], 3), np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
+        return path
+
+    return write
 
 
 @pytest.fixture(scope='session')

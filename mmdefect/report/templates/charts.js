@@ -1,21 +1,5 @@
 'use strict';
-const report = JSON.parse(document.getElementById('data').textContent);
-const SVG = 'http://www.w3.org/2000/svg';
-
-function make(name, attributes, parent) {
-  const node = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (parent) parent.append(node);
-  return node;
-}
-
-function html(name, className, text, parent) {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  if (parent) parent.append(node);
-  return node;
-}
+// Line charts: axes, curves, a readout for pointer and keys.
 
 // Round steps (1, 2, 5 times a power of ten) that divide a range into roughly `count` parts.
 function ticks(low, high, count) {
@@ -29,34 +13,21 @@ function ticks(low, high, count) {
   return values;
 }
 
-function short(value) {
-  if (value !== 0 && (Math.abs(value) < 0.001 || Math.abs(value) >= 1e5)) return value.toExponential(1);
-  return String(Number(value.toPrecision(4)));
-}
-
 // A running mean, drawn over the raw values where a curve has many of them.
 function smooth(points) {
   const half = Math.max(1, Math.round(points.length / 60));
   return points.map(([x], index) => {
     const near = points.slice(Math.max(0, index - half), index + half + 1);
-    return [x, near.reduce((sum, point) => sum + point[1], 0) / near.length];
+    return [x, total(near.map((point) => point[1])) / near.length];
   });
 }
 
-// curves: [{name, colour, dash, points: [[x, y, extra]]}]; a point with y null breaks the line.
-function lineChart(host, curves, options) {
-  const readout = html('div', 'readout', options.hint || '', null);
-  const keys = html('div', 'keys', undefined, null);
-  const svg = make('svg', { role: 'img', 'aria-label': options.label });
-  host.replaceChildren(keys, svg, readout);
+function extent(curves, options) {
   const known = curves.flatMap((curve) => curve.points.filter((point) => point[1] !== null));
-  if (!known.length) {
-    host.replaceChildren(html('p', 'empty', options.nothing || 'Nothing to draw.'));
-    return;
-  }
-  const xs = known.map((point) => point[0]);
+  if (!known.length) return null;
+  const xs = known.map((point) => point[0]).sort((a, b) => a - b);
   const ys = known.map((point) => point[1]).sort((a, b) => a - b);
-  let [xLow, xHigh] = options.x || [Math.min(...xs), Math.max(...xs)];
+  let [xLow, xHigh] = options.x || [xs[0], xs[xs.length - 1]];
   let [yLow, yHigh] = options.y || [0, ys[ys.length - 1]];
   if (options.fromZero) xLow = 0;
   let clipped = false;
@@ -68,10 +39,32 @@ function lineChart(host, curves, options) {
   }
   if (xHigh === xLow) { xLow -= 1; xHigh += 1; }
   if (yHigh <= yLow) yHigh = yLow + 1;
+  return { xLow, xHigh, yLow, yHigh, clipped };
+}
+
+// curves: [{name, colour, dash, points: [[x, y, extra]]}]; a point with y null breaks the line.
+// options.points: [{x, y, text}] to mark. Returns {mark(x)}, which draws a line at x.
+function lineChart(place, curves, options) {
+  const range = extent(curves, options);
+  if (!range) {
+    place.replaceChildren(html('p', 'empty', options.nothing || 'Nothing to draw.'));
+    return { mark() {} };
+  }
+  const { xLow, xHigh, yLow, yHigh } = range;
+  const hint = range.clipped ? `Values above ${short(yHigh)} are drawn at the upper edge.` : options.hint || '';
+  const keys = html('div', 'keys');
+  const svg = make('svg', { role: 'img', 'aria-label': options.label, tabindex: 0 });
+  const readout = html('div', 'readout', hint);
+  readout.setAttribute('aria-live', 'polite');
+  place.replaceChildren(keys, svg, readout);
 
   let frame;
+  let marked = null;
+  const x = (value) => frame.left + (value - xLow) / (xHigh - xLow) * (frame.right - frame.left);
+  const y = (value) => frame.bottom - (Math.min(value, yHigh) - yLow) / (yHigh - yLow) * (frame.bottom - frame.top);
+
   function draw() {
-    const width = Math.max(240, host.clientWidth);
+    const width = Math.max(240, place.clientWidth);
     const height = options.height || 240;
     frame = { left: 46, right: width - 8, top: options.yName ? 26 : 8, bottom: height - 34 };
     svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
@@ -97,9 +90,14 @@ function lineChart(host, curves, options) {
         }
       }
     }
+    for (const point of options.points || []) {
+      make('circle', { class: 'operating', cx: x(point.x), cy: y(point.y), r: 5 }, svg);
+      const left = x(point.x) > (frame.left + frame.right) / 2;
+      make('text', { class: 'strong', x: x(point.x) + (left ? -9 : 9), y: y(point.y) - 9, 'text-anchor': left ? 'end' : 'start' }, svg).textContent = point.text;
+    }
+    mark(marked);
   }
-  const x = (value) => frame.left + (value - xLow) / (xHigh - xLow) * (frame.right - frame.left);
-  const y = (value) => frame.bottom - (Math.min(value, yHigh) - yLow) / (yHigh - yLow) * (frame.bottom - frame.top);
+
   function path(curve, points, className) {
     let pen = 'M';
     let d = '';
@@ -108,23 +106,44 @@ function lineChart(host, curves, options) {
       d += `${pen}${x(point[0]).toFixed(1)} ${y(point[1]).toFixed(1)}`;
       pen = 'L';
     }
-    make('path', { class: className, d, stroke: curve.colour, 'stroke-dasharray': curve.dash || 'none', 'data-curve': curve.name }, svg);
+    make('path', { class: className, d, stroke: curve.colour, 'stroke-dasharray': curve.dash || 'none', 'data-curve': groupOf(curve) }, svg);
   }
 
-  const labels = curves.map((curve) => {
+  function mark(value) {
+    marked = value;
+    svg.querySelectorAll('.marked').forEach((node) => node.remove());
+    if (value !== null) make('line', { class: 'marked', x1: x(value), x2: x(value), y1: frame.top, y2: frame.bottom }, svg);
+  }
+
+  // Curves of two runs share a key.
+  const groupOf = (curve) => curve.group || curve.name;
+  const labels = new Map();
+  for (const curve of curves) {
+    if (labels.has(groupOf(curve))) continue;
     const key = html('span', '', undefined, keys);
-    html('i', 'dot', undefined, key).style.background = curve.colour;
-    html('span', '', curve.name, key);
-    key.addEventListener('pointerenter', () => highlight(curve.name));
+    const line = make('svg', { class: 'line', width: 22, height: 8, 'aria-hidden': 'true' }, key);
+    make('line', { x1: 0, x2: 22, y1: 4, y2: 4, stroke: curve.colour, 'stroke-width': 3, 'stroke-dasharray': curve.dash || 'none' }, line);
+    html('span', '', groupOf(curve), key);
+    key.addEventListener('pointerenter', () => highlight(groupOf(curve)));
     key.addEventListener('pointerleave', () => highlight(null));
-    return key;
-  });
-  function highlight(name) {
-    for (const line of svg.querySelectorAll('path')) line.style.opacity = name === null || line.dataset.curve === name ? '' : 0.15;
+    labels.set(groupOf(curve), key);
   }
-  if (clipped) readout.textContent = `Values above ${short(yHigh)} are drawn at the upper edge.`;
+  function highlight(group) {
+    for (const line of svg.querySelectorAll('path')) line.style.opacity = group === null || line.dataset.curve === group ? '' : 0.15;
+    for (const [name, key] of labels) key.style.fontWeight = name === group ? 650 : '';
+  }
 
-  // Below the chart: what the curves say at the pointer.
+  // Below the chart: what a curve says at the pointer or at the keys' cursor.
+  let cursor = null;
+  function say(index, value) {
+    const curve = curves[index];
+    cursor = { index, at: curve.points.indexOf(value) };
+    svg.querySelectorAll('.cursor, .dot-mark').forEach((node) => node.remove());
+    make('line', { class: 'cursor', x1: x(value[0]), x2: x(value[0]), y1: frame.top, y2: frame.bottom }, svg);
+    make('circle', { class: 'dot-mark', cx: x(value[0]), cy: y(value[1]), r: 4, fill: curve.colour }, svg);
+    readout.textContent = options.say(curve.name, value);
+    highlight(curves.length > 1 ? groupOf(curve) : null);
+  }
   function point(event) {
     const box = svg.getBoundingClientRect();
     const at = xLow + (event.clientX - box.left - frame.left) / (frame.right - frame.left) * (xHigh - xLow);
@@ -134,72 +153,36 @@ function lineChart(host, curves, options) {
       for (const value of curve.points) {
         if (value[1] === null) continue;
         const away = ((value[0] - at) / (xHigh - xLow)) ** 2 * 4 + ((value[1] - up) / (yHigh - yLow)) ** 2;
-        if (!best || away < best.away) best = { away, curve, value, index };
+        if (!best || away < best.away) best = { away, value, index };
       }
     });
-    svg.querySelectorAll('.cursor, .mark').forEach((node) => node.remove());
-    make('line', { class: 'cursor', x1: x(best.value[0]), x2: x(best.value[0]), y1: frame.top, y2: frame.bottom }, svg);
-    make('circle', { class: 'mark', cx: x(best.value[0]), cy: y(best.value[1]), r: 4, fill: best.curve.colour }, svg);
-    readout.textContent = options.say(best.curve.name, best.value);
-    highlight(curves.length > 1 ? best.curve.name : null);
-    labels.forEach((key, index) => { key.style.fontWeight = index === best.index ? 650 : ''; });
+    say(best.index, best.value);
+  }
+  function walk(event) {
+    const turn = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!turn) return;
+    event.preventDefault();
+    const drawn = curves.map((curve, index) => [index, curve.points.filter((value) => value[1] !== null)]).filter(([, points]) => points.length);
+    const from = cursor || { index: drawn[0][0], at: -1 };
+    const row = drawn.findIndex(([index]) => index === from.index);
+    const [index, points] = drawn[(row + turn[0] + drawn.length) % drawn.length];
+    const here = cursor ? curves[from.index].points[from.at] : points[0];
+    let near = 0;
+    points.forEach((value, other) => { if (Math.abs(value[0] - here[0]) < Math.abs(points[near][0] - here[0])) near = other; });
+    say(index, points[Math.min(points.length - 1, Math.max(0, near + (cursor ? turn[1] : 0)))]);
+  }
+  function leave() {
+    highlight(null);
+    cursor = null;
+    svg.querySelectorAll('.cursor, .dot-mark').forEach((node) => node.remove());
+    readout.textContent = hint;
   }
   svg.addEventListener('pointermove', point);
   svg.addEventListener('pointerdown', point);
-  svg.addEventListener('pointerleave', () => {
-    highlight(null);
-    svg.querySelectorAll('.cursor, .mark').forEach((node) => node.remove());
-    labels.forEach((key) => { key.style.fontWeight = ''; });
-  });
+  svg.addEventListener('pointerleave', leave);
+  svg.addEventListener('keydown', walk);
+  svg.addEventListener('blur', leave);
   draw();
-  new ResizeObserver(draw).observe(host);
+  new ResizeObserver(draw).observe(place);
+  return { mark };
 }
-
-function drawCharts() {
-  const host = (id) => document.getElementById(id);
-  const curvesOf = (series, names) => names.filter((name) => series[name]).map((name, index) => (
-    { name: name.replace(/^.*\//, ''), colour: report.series[index % report.series.length], points: series[name] }));
-  const say = (unit) => (name, value) => `${name} ${short(value[1])} at ${unit} ${short(value[0])}`;
-  const dashes = ['none', '7 3', '2 3', '9 3 2 3'];
-
-  if (host('pr-chart')) {
-    const curves = report.pr.map((curve, index) => {
-      const at = report.classes.indexOf(curve.name);
-      return {
-        name: curve.name,
-        colour: at < 0 ? '#888888' : report.colours[at],
-        dash: dashes[index % dashes.length],
-        points: curve.recall.map((recall, i) => [
-          recall,
-          curve.precision[i] === null || curve.precision[i] < 0 || curve.score[i] === null ? null : curve.precision[i],
-          curve.score[i],
-        ]),
-      };
-    });
-    lineChart(host('pr-chart'), curves, {
-      label: 'Precision over recall per class', x: [0, 1], y: [0, 1], height: 340, xName: 'recall (share of the defects found)',
-      yName: 'precision (share of the detections that are right)',
-      hint: 'Point at a curve to read its score threshold.', nothing: 'No class has a curve: there is no ground truth, or nothing was detected.',
-      say: (name, [recall, precision, score]) => `${name}: finds ${Math.round(recall * 100)} % of the defects, ${Math.round(precision * 100)} % of its detections are right, at score \u2265 ${score.toFixed(2)}`,
-    });
-  }
-  const { train, val, valUnit } = report.log;
-  if (host('loss-chart')) {
-    const losses = Object.keys(train).filter((name) => name.startsWith('loss'));
-    lineChart(host('loss-chart'), curvesOf(train, losses), {
-      label: 'Training losses', fromZero: true, xName: 'iteration', smoothed: true, say: say('iteration'),
-    });
-  }
-  if (host('lr-chart')) {
-    lineChart(host('lr-chart'), curvesOf(train, ['lr']), { label: 'Learning rate', fromZero: true, xName: 'iteration', height: 180, say: say('iteration') });
-  }
-  if (host('val-chart')) {
-    const preferred = ['AP50', 'AP', 'AR', 'bbox_mAP_50', 'bbox_mAP'];
-    const names = Object.keys(val).filter((name) => preferred.includes(name.split('/').pop()));
-    names.sort((a, b) => preferred.indexOf(a.split('/').pop()) - preferred.indexOf(b.split('/').pop()));
-    lineChart(host('val-chart'), curvesOf(val, names.length ? names : Object.keys(val).slice(0, 4)), {
-      label: 'Validation metrics', xName: valUnit, y: [0, 1], dots: true, wholeX: true, say: say(valUnit),
-    });
-  }
-}
-drawCharts();

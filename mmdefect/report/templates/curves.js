@@ -1,0 +1,127 @@
+'use strict';
+// The line charts of a page, drawn for one run or, dashed, for a second one over it.
+(function drawCurves() {
+  const { runs, classes, colours, series } = report;
+  const two = runs.length > 1;
+  const dashes = ['none', '7 3', '2 3', '9 3 2 3'];
+  const named = (name, run) => (two ? `${name} (${run.name})` : name);
+  const say = (unit) => (name, value) => `${name}: ${short(value[1])} at ${unit} ${short(value[0])}`;
+
+  // Of 'mmdefect/AP50' the page says AP50.
+  const last = (name) => name.split('/').pop();
+  // One curve per run and name of the points {name: [[x, y]]} that are picked from a run.
+  function curvesOf(pick, names, colourOf, labelOf = last) {
+    return runs.flatMap((run, at) => names.filter((name) => pick(run)[name]).map((name) => ({
+      name: named(labelOf(name), run),
+      group: labelOf(name),
+      colour: colourOf(name),
+      dash: two ? dashes[at] : 'none',
+      points: pick(run)[name],
+    })));
+  }
+  const byOrder = (names) => (name) => series[names.indexOf(name) % series.length];
+  const namesOf = (pick) => [...new Set(runs.flatMap((run) => Object.keys(pick(run))))];
+
+  function precisionRecall() {
+    const curves = runs.flatMap((run, at) => run.pr.map((curve, index) => ({
+      name: named(curve.name, run),
+      group: curve.name,
+      colour: colours[classes.indexOf(curve.name)] || '#888888',
+      dash: dashes[two ? at : index % dashes.length],
+      points: curve.recall.map((recall, i) => [
+        recall,
+        curve.precision[i] === null || curve.precision[i] < 0 || curve.score[i] === null ? null : curve.precision[i],
+        curve.score[i],
+      ]),
+    })));
+    lineChart(host('pr-chart'), curves, {
+      label: 'Precision over recall per class', x: [0, 1], y: [0, 1], height: 340,
+      xName: 'recall (share of the defects found)', yName: 'precision (share of the detections that are right)',
+      hint: 'Point at a curve to read its score threshold.',
+      nothing: 'No class has a curve: there is no ground truth, or nothing was detected.',
+      say: (name, [recall, precision, score]) => `${name}: finds ${percent(recall, 1)} of the defects, ${percent(precision, 1)} of its detections are right, at score \u2265 ${score.toFixed(2)}`,
+    });
+  }
+
+  // Shares of one class, or of all classes together, for the thresholds 0.00 to 1.00.
+  function shares(table, chosen) {
+    const rows = chosen === 'all' ? [...classes.keys()] : [chosen];
+    const truth = total(rows.map((row) => table.truth[row]));
+    return table.found[0].map((_, at) => {
+      const found = total(rows.map((row) => table.found[row][at]));
+      const wrong = total(rows.map((row) => table.false[row][at]));
+      return {
+        recall: truth ? found / truth : null,
+        precision: found + wrong ? found / (found + wrong) : null,
+        F1: truth + found + wrong ? 2 * found / (truth + found + wrong) : null,
+      };
+    });
+  }
+
+  function overThreshold(chosen) {
+    const names = ['F1', 'precision', 'recall'];
+    const points = [];
+    const curves = runs.flatMap((run, at) => {
+      const values = shares(run.table, chosen);
+      const start = Math.round(run.table.start * 100);
+      const best = values[start].F1;
+      if (chosen === 'all' && best) {
+        points.push({ x: start / 100, y: best, text: `F1 ${best.toFixed(2)} at ${(start / 100).toFixed(2)}${two ? ` (${run.name})` : ''}` });
+      }
+      const first = Math.round(run.table.lowest * 100);
+      return names.map((name, index) => ({
+        name: named(name, run),
+        group: name,
+        colour: series[index],
+        dash: dashes[two ? at : index],
+        points: values.map((value, step) => [step / 100, value[name]]).slice(first),
+      }));
+    });
+    return lineChart(host('f1-chart'), curves, {
+      label: 'F1, precision and recall over the score threshold', x: [0, 1], y: [0, 1], height: 300, points,
+      xName: 'score threshold', nothing: 'There is no ground truth of this class, and nothing was detected.',
+      say: (name, [at, value]) => `${name} is ${value.toFixed(3)} where detections count from score ${at.toFixed(2)} on`,
+    });
+  }
+
+  if (host('pr-chart')) precisionRecall();
+  if (host('f1-chart')) {
+    let chart;
+    oneOf(host('f1-classes'), [['all', 'All classes'], ...(classes.length > 1 ? classes.map((name, index) => [index, name, colours[index]]) : [])], (chosen) => {
+      chart = overThreshold(chosen);
+      chart.mark(threshold.value);
+    });
+    threshold.listeners.push((value) => chart.mark(value));
+  }
+  if (host('loss-chart')) {
+    const names = namesOf((run) => run.log.train).filter((name) => (two ? name === 'loss' : name.startsWith('loss')));
+    lineChart(host('loss-chart'), curvesOf((run) => run.log.train, names, byOrder(names)), {
+      label: 'Training losses', fromZero: true, xName: 'iteration', smoothed: true, say: say('iteration'),
+    });
+  }
+  if (host('lr-chart')) {
+    lineChart(host('lr-chart'), curvesOf((run) => run.log.train, ['lr'], () => series[0]), {
+      label: 'Learning rate', fromZero: true, xName: 'iteration', height: 180, say: say('iteration'),
+    });
+  }
+  if (host('val-chart')) {
+    const preferred = ['AP50', 'AP', 'F1', 'AR', 'bbox_mAP_50', 'bbox_mAP'];
+    const all = namesOf((run) => run.log.val);
+    const known = all.filter((name) => preferred.includes(last(name)));
+    known.sort((a, b) => preferred.indexOf(last(a)) - preferred.indexOf(last(b)));
+    const names = known.length ? known : all.slice(0, 4);
+    lineChart(host('val-chart'), curvesOf((run) => run.log.val, names, byOrder(names)), {
+      label: 'Validation metrics', xName: runs[0].log.valUnit, y: [0, 1], dots: true, wholeX: true, say: say(runs[0].log.valUnit),
+    });
+  }
+  if (host('class-chart')) {
+    const order = ['AP50', 'AP', 'recall'];
+    const metrics = namesOf((run) => run.log.perClass).sort((a, b) => order.indexOf(a) - order.indexOf(b));
+    oneOf(host('class-metric'), metrics.map((metric) => [metric, metric]), (metric) => {
+      const curves = curvesOf((run) => run.log.perClass[metric] || {}, classes, (name) => colours[classes.indexOf(name)], (name) => name);
+      lineChart(host('class-chart'), curves, {
+        label: `${metric} of every class`, xName: runs[0].log.valUnit, y: [0, 1], dots: true, wholeX: true, height: 300, say: say(runs[0].log.valUnit),
+      });
+    });
+  }
+}());

@@ -1,0 +1,40 @@
+'use strict';
+// Words at boxes, put where they cover neither each other nor the border.
+
+const TAG_HEIGHT = 15;
+const ruler = document.createElement('canvas').getContext('2d');
+ruler.font = '600 11px system-ui, sans-serif';
+
+// Places for a tag of some width at a box, the best first; all inside the frame.
+function tagPlaces(box, width, size, below) {
+  const lefts = [box[0], box[2] - width];
+  const above = [box[1] - TAG_HEIGHT, box[1]];
+  const under = [box[3], box[3] - TAG_HEIGHT];
+  const tops = below ? [...under, ...above] : [...above, ...under];
+  const clamp = (value, most) => Math.min(Math.max(value, 0), most);
+  return tops.flatMap((top) => lefts.map((left) => [clamp(left, size[0] - width), clamp(top, size[1] - TAG_HEIGHT)]));
+}
+
+// tags: [{box, texts, name, colour}] in order of importance; of the texts the first that fits is
+// written, and none where none fits. size: [w, h] of the frame in pixels.
+function placeTags(frame, view, size, tags) {
+  const taken = [];
+  const free = ([left, top], width) => taken.every((other) => (
+    left >= other[0] + other[2] || left + width <= other[0] || top >= other[1] + TAG_HEIGHT || top + TAG_HEIGHT <= other[1]));
+  const scale = size[0] / (view[2] - view[0]);
+  for (const { box, texts, name, colour } of tags) {
+    const shown = [box[0] - view[0], box[1] - view[1], box[2] - view[0], box[3] - view[1]].map((value) => value * scale);
+    for (const text of texts) {
+      const width = Math.ceil(ruler.measureText(text).width) + 10;
+      const place = width <= size[0] && tagPlaces(shown, width, size, name === 'missed').find((one) => free(one, width));
+      if (!place) continue;
+      taken.push([...place, width]);
+      const node = html('span', `tag ${name}`, text, frame);
+      node.style.left = `${place[0] / size[0] * 100}%`;
+      node.style.top = `${place[1] / size[1] * 100}%`;
+      node.style.setProperty('--class', colour);
+      if (!name) node.style.background = colour;
+      break;
+    }
+  }
+}
