@@ -89,7 +89,7 @@ def _error_table(analysis: Analysis, classes: Sequence[str]) -> str:
         table.add_row(Text(name), *map(str, counts))
     table.add_section()
     table.add_row('all', *map(str, analysis.error_counts.sum(axis=0)))
-    table.add_row('AP50 lost', *map(_share, analysis.mean_gain()))
+    table.add_row('AP50 lost, all scores', *map(_share, analysis.mean_gain()))
     return _render(table)
 
 

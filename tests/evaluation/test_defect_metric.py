@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -162,3 +165,52 @@ def test_ids_from_zero_through_dataset_and_metric_score_one(tiny_coco, classes):
     assert metric.evidence['images_total'] == 8
     assert metric.evidence['score_table']['images_good'] == 2
     assert [entry['boxes'] for entry in metric.evidence['per_class']] == [6, 6]
+
+
+def test_results_survive_the_way_between_ranks():
+    """Ranks pickle what they hold; arrays and order come back."""
+    metric = DefectMetric()
+    metric.dataset_meta = {'classes': ('chip', 'rust')}
+    metric.process({}, [sample(), sample(img_path='b.png', instances=[])])
+    direct = metric.compute_metrics(metric.results)
+    metric.results = pickle.loads(pickle.dumps(metric.results))
+    again = metric.compute_metrics(metric.results)
+    assert direct == pytest.approx(again, nan_ok=True)
+    assert [image['path'] for image in metric.evidence['images']] == ['a.png', 'b.png']
+
+
+_RANK = """
+import sys, torch, torch.distributed as dist
+import mmdefect.registry
+from mmdefect.evaluation import DefectMetric
+rank = int(sys.argv[1])
+dist.init_process_group('gloo', init_method='file://' + sys.argv[2], rank=rank, world_size=2)
+metric = DefectMetric()
+metric.dataset_meta = {'classes': ('chip',)}
+# Four images of two boxes each; image k finds its box with score k / 10, rank 1 has the odd ones.
+for number in range(rank, 4, 2):
+    box = torch.tensor([[1., 2., 9., 8.]])
+    metric.process({}, [{
+        'instances': [{'bbox': box[0].tolist(), 'bbox_label': 0},
+                      {'bbox': [12., 2., 19., 8.], 'bbox_label': 0}],
+        'img_path': f'{number}.png', 'ori_shape': (20, 30),
+        'pred_instances': {'bboxes': box, 'labels': torch.zeros(1, dtype=torch.long),
+                           'scores': torch.tensor([number / 10 + .5])}}])
+results = metric.evaluate(4)
+paths = metric.evidence and [image['path'] for image in metric.evidence['images']]
+print(rank, results['mmdefect/recall'], f"{results['mmdefect/AP50']:.6f}", paths)
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks(tmp_path):
+    command = [sys.executable, '-c', _RANK]
+    ranks = [
+        subprocess.Popen(
+            [*command, str(rank), str(tmp_path / 'meet')], stdout=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    said = [process.communicate(timeout=300)[0].splitlines()[-1] for process in ranks]
+    assert said[0] == f'0 0.5 {51 / 101:.6f} {[f"{number}.png" for number in range(4)]}'
+    assert said[1] == f'1 0.5 {51 / 101:.6f} None'

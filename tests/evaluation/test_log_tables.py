@@ -26,7 +26,7 @@ def test_tables(image_result):
     assert first[1] == ['chip', '2', *['0.000'] * 4, '-', '0.000', '0.000', '-']
     assert first[2] == ['all', '4', *['0.500'] * 4, '1.000', '0.500', '0.667', '1.000']
     assert rows['all'] == ['0', '0', '0', '0', '0', '2']
-    assert rows['AP50 lost'] == ['0.000'] * 5 + ['0.500']
+    assert rows['AP50 lost, all scores'] == ['0.000'] * 5 + ['0.500']
     text = '\n'.join(lines)
     assert 'prevalence 0.667, recall 1.000 (2 with defects), specificity 1.000 (1 good)' in text
     assert 'False alarms per good image: 0.000' in text
