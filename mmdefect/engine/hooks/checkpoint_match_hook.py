@@ -11,6 +11,11 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, find_latest_checkpoint
 
+from mmdefect.engine.checkpoint_state import (
+    checkpoint_classes,
+    checkpoint_weights,
+    require_exact,
+)
 from mmdefect.engine.class_head import remap_class_rows
 from mmdefect.engine.input_channels import adapt_input_channels
 from mmdefect.errors import InputError, reject_unknown_keys
@@ -60,11 +65,11 @@ class CheckpointMatchHook(Hook):
         own = model.state_dict()
         # MMDetection's own tools leave the search for the newest checkpoint to the runner.
         name = str(runner._load_from or find_latest_checkpoint(runner.work_dir))
-        state = _state_dict(checkpoint, name)
+        state = checkpoint_weights(checkpoint, name)
         starts_training = isinstance(runner._train_loop, BaseLoop) and not runner._resume
         if not starts_training:
-            _require_exact(own, state, name)
-            _require_same_classes(_classes(checkpoint), _dataset_classes(runner), name)
+            require_exact(own, state, name)
+            _require_same_classes(checkpoint_classes(checkpoint), _dataset_classes(runner), name)
             # EMAHook looks for the key also in a bare state dict.
             checkpoint.setdefault('state_dict', state)
             return
@@ -72,43 +77,12 @@ class CheckpointMatchHook(Hook):
         adapted, changed, fresh = _adapt(
             own,
             state,
-            old_classes=_classes(checkpoint),
+            old_classes=checkpoint_classes(checkpoint),
             new_classes=_dataset_classes(runner),
         )
         _require_backbone(own, adapted, name)
         checkpoint['state_dict'] = adapted
         runner.logger.info(_describe(own, adapted, changed, fresh))
-
-
-def _state_dict(checkpoint: Any, name: str) -> dict[str, torch.Tensor]:
-    state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else None
-    if not isinstance(state, Mapping):
-        raise InputError(f'{name}: holds no weights; give a checkpoint or a state dict')
-    tensors = {
-        key.removeprefix('module.'): value
-        for key, value in state.items()
-        if isinstance(key, str) and isinstance(value, torch.Tensor)
-    }
-    if not tensors:
-        raise InputError(f'{name}: holds no weights; give a checkpoint or a state dict')
-    return tensors
-
-
-def _require_exact(
-    own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str
-) -> None:
-    # Buffers such as num_batches_tracked are absent from old files and do not matter.
-    needed = [key for key in own if not key.endswith('num_batches_tracked')]
-    wrong = [key for key in needed if key not in state or state[key].shape != own[key].shape]
-    if not wrong:
-        return
-    key = wrong[0]
-    found = tuple(state[key].shape) if key in state else 'nothing'
-    raise InputError(
-        f'{name}: checkpoint of another model, {len(wrong)} of {len(needed)} weights do not fit '
-        f'(first: {key} needs {tuple(own[key].shape)}, file has {found}); '
-        'use the config it was trained with'
-    )
 
 
 def _require_same_classes(trained: tuple[str, ...], wanted: tuple[str, ...], name: str) -> None:
@@ -179,14 +153,6 @@ def _adapt(
 def _is_class_layer(key: str) -> bool:
     """``bbox_head.retina_cls.weight``, ``rtm_cls.0.bias``, ``fc_cls``; not ``cls_convs``."""
     return any(part.endswith('cls') for part in key.split('.'))
-
-
-def _classes(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
-    meta = checkpoint.get('meta') or {}
-    dataset_meta = meta.get('dataset_meta') or {}
-    # MMDetection 2 wrote CLASSES.
-    classes = dataset_meta.get('classes') or dataset_meta.get('CLASSES') or meta.get('CLASSES')
-    return tuple(classes or ())
 
 
 def _dataset_classes(runner: Any) -> tuple[str, ...]:

@@ -1,0 +1,96 @@
+"""What a checkpoint holds: weights, class names; whether all of them fit a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from mmdefect.errors import InputError
+
+__all__ = ['checkpoint_classes', 'checkpoint_weights', 'require_exact']
+
+
+def checkpoint_weights(checkpoint: Any, name: str) -> dict[str, torch.Tensor]:
+    """Take the weights out of a checkpoint or a bare state dict.
+
+    Args:
+        checkpoint (Any): The loaded content.
+        name (str): What messages call it.
+
+    Returns:
+        dict[str, torch.Tensor]: Weights by key, without the prefix of a wrapped model.
+
+    Raises:
+        InputError: There are none.
+
+    Example:
+        >>> list(checkpoint_weights({'module.bias': torch.zeros(1)}, 'a.pth'))
+        ['bias']
+    """
+    state = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else None
+    if not isinstance(state, Mapping):
+        raise InputError(f'{name}: holds no weights; give a checkpoint or a state dict')
+    tensors = {
+        key.removeprefix('module.'): value
+        for key, value in state.items()
+        if isinstance(key, str) and isinstance(value, torch.Tensor)
+    }
+    if not tensors:
+        raise InputError(f'{name}: holds no weights; give a checkpoint or a state dict')
+    return tensors
+
+
+def checkpoint_classes(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
+    """Class names that a checkpoint was trained on.
+
+    Args:
+        checkpoint (Mapping): The loaded content.
+
+    Returns:
+        tuple[str, ...]: Names in label order; empty where it does not say.
+
+    Example:
+        >>> checkpoint_classes({'meta': {'dataset_meta': {'classes': ['rust']}}})
+        ('rust',)
+    """
+    meta = checkpoint.get('meta') or {}
+    dataset_meta = meta.get('dataset_meta') or {}
+    # MMDetection 2 wrote CLASSES.
+    classes = dataset_meta.get('classes') or dataset_meta.get('CLASSES') or meta.get('CLASSES')
+    return tuple(classes or ())
+
+
+def require_exact(
+    own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str
+) -> None:
+    """Refuse weights of another model.
+
+    Args:
+        own (Mapping[str, torch.Tensor]): State of the model.
+        state (Mapping[str, torch.Tensor]): Weights of the checkpoint.
+        name (str): What messages call it.
+
+    Raises:
+        InputError: A weight is missing or has another shape.
+
+    Example:
+        >>> require_exact({'bias': torch.zeros(2)}, {'bias': torch.zeros(3)}, 'a.pth')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: a.pth: checkpoint of another model, 1 of 1 weights do not fit \
+(first: bias needs (2,), file has (3,)); use the config it was trained with
+    """
+    # Buffers such as num_batches_tracked are absent from old files and do not matter.
+    needed = [key for key in own if not key.endswith('num_batches_tracked')]
+    wrong = [key for key in needed if key not in state or state[key].shape != own[key].shape]
+    if not wrong:
+        return
+    key = wrong[0]
+    found = tuple(state[key].shape) if key in state else 'nothing'
+    raise InputError(
+        f'{name}: checkpoint of another model, {len(wrong)} of {len(needed)} weights do not fit '
+        f'(first: {key} needs {tuple(own[key].shape)}, file has {found}); '
+        'use the config it was trained with'
+    )
