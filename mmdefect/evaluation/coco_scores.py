@@ -114,7 +114,7 @@ def score_boxes(boxes: FlatBoxes, overlaps: Overlaps, num_classes: int) -> Detec
     labels = boxes.labels[order]
     ap = np.empty((len(_IOU_THRESHOLDS), num_classes))
     recall = np.empty((len(_IOU_THRESHOLDS), num_classes))
-    curve = reached = np.empty(0)
+    curves = []
     for index, threshold in enumerate(_IOU_THRESHOLDS):
         matches = match_detections(boxes, overlaps, threshold)[order]
         hits = matches >= 0
@@ -122,8 +122,8 @@ def score_boxes(boxes: FlatBoxes, overlaps: Overlaps, num_classes: int) -> Detec
         ap[index] = precision.mean(axis=1)
         found = np.bincount(labels[hits], minlength=num_classes)
         recall[index] = np.divide(found, truth, out=np.full(num_classes, np.nan), where=truth > 0)
-        if index == 0:
-            curve, reached = precision, last
+        curves.append((precision, last))
+    curve, reached = curves[0]
     scores = np.full(reached.shape, np.nan)
     scores[reached >= 0] = boxes.scores[order][reached[reached >= 0]]
     return DetectionScores(

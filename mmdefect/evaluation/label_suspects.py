@@ -141,7 +141,8 @@ def _confusions(
 ) -> None:
     sure = pairs.scores >= confident[flat.labels[pairs.found]]
     other = pairs.best(~pairs.same & (pairs.iou >= FOUND_IOU) & sure, pairs.truth, len(flat.truth))
-    own_score = np.where(own >= 0, flat.scores[own], 0.0) if len(flat.scores) else np.zeros(0)
+    own_score = np.zeros(len(flat.truth))
+    own_score[own >= 0] = flat.scores[own[own >= 0]]
     rows = np.flatnonzero((other >= 0) & known[flat.truth_labels])
     rows = rows[
         (own_score[rows] < confident[flat.truth_labels[rows]])

@@ -82,13 +82,8 @@ def find_overlaps(boxes: FlatBoxes, lowest: float = FOUND_IOU) -> Overlaps:
         [0.25]
     """
     count = len(boxes.scores)
-    best = {
-        'own_truth': np.full(count, -1, np.int64),
-        'own_iou': np.zeros(count),
-        'other_truth': np.full(count, -1, np.int64),
-        'other_iou': np.zeros(count),
-        'ignored_share': np.zeros(count),
-    }
+    own_truth, other_truth = np.full((2, count), -1, np.int64)
+    own_iou, other_iou, ignored_share = np.zeros((3, count))
     truths = np.diff(boxes.truth_start)[boxes.image]
     ends = truths.cumsum()
     kept, start = [], 0
@@ -98,19 +93,26 @@ def find_overlaps(boxes: FlatBoxes, lowest: float = FOUND_IOU) -> Overlaps:
         found, truth, share = _overlapping(boxes, start, stop)
         ignored = boxes.truth_ignored[truth]
         same = boxes.labels[found] == boxes.truth_labels[truth]
-        _keep_best(found, truth, share, same & ~ignored, best['own_iou'], best['own_truth'])
-        _keep_best(found, truth, share, ~same & ~ignored, best['other_iou'], best['other_truth'])
-        _keep_best(found, truth, share, same & ignored, best['ignored_share'], None)
+        _keep_best(found, truth, share, same & ~ignored, own_iou, own_truth)
+        _keep_best(found, truth, share, ~same & ~ignored, other_iou, other_truth)
+        _keep_best(found, truth, share, same & ignored, ignored_share, None)
         wanted = (share >= lowest) & ~ignored
         kept.append((found[wanted], truth[wanted], share[wanted]))
         start = stop
-    if not kept:
-        nothing = np.zeros(0, np.int64)
-        return Overlaps(nothing, nothing, np.zeros(0), **best)
-    found, truth, share = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    found, truth, share = (np.concatenate(parts) for parts in zip(nothing, *kept, strict=True))
     # Of equal IoUs COCO takes the later box.
     order = np.lexsort((-truth, -share, found))
-    return Overlaps(found[order], truth[order], share[order], **best)
+    return Overlaps(
+        pair_found=found[order],
+        pair_truth=truth[order],
+        pair_iou=share[order],
+        own_truth=own_truth,
+        own_iou=own_iou,
+        other_truth=other_truth,
+        other_iou=other_iou,
+        ignored_share=ignored_share,
+    )
 
 
 def _overlapping(

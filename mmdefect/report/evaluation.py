@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sized
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
@@ -200,7 +201,7 @@ class Evaluation(_Part):
     @model_validator(mode='after')
     def _one_row_per_class(self) -> Evaluation:
         classes = len(self.classes)
-        rows = {
+        rows: dict[str, Sized] = {
             'score_table.truth': self.score_table.truth,
             'score_table.found': self.score_table.found,
             'score_table.false': self.score_table.false,
