@@ -48,6 +48,8 @@ def test_both_follow_a_training(run_python, tmp_path, make_config):
         MLFLOW_TRACKING_URI='', HOME=str(tmp_path), **QUIET,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    # No terminal, no bar.
+    assert '\x1b' not in done.stdout and 'img/s' not in done.stdout
 
     database = tmp_path / 'work_dirs' / 'mlflow.db'
     client = mlflow.MlflowClient(f'sqlite:///{database.as_posix()}')

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -18,8 +20,8 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.table import Column
 
 from mmdefect.errors import reject_unknown_keys
 from mmdefect.registry import HOOKS
@@ -27,12 +29,24 @@ from mmdefect.registry import HOOKS
 __all__ = ['ProgressHook']
 
 
+@dataclass
+class _Bar:
+    """A bar and what its images per second come from."""
+
+    task: Any
+    skipped: int
+    images: int = 0
+    paused: float = 0.0
+
+
 @HOOKS.register_module()
 class ProgressHook(Hook):
     """Show training, validation and test as bars on a terminal.
 
-    Log lines appear above the bar. Where the output is no terminal nothing is drawn, and the
-    log lines, which state loss, speed and time left as well, stand alone.
+    Log lines appear above the bar. Images per second of the training leave validations out; its
+    time left has them in, as many per iteration as there were. Where the output is no terminal
+    nothing is drawn, and the log lines, which state loss, speed and time left as well, stand
+    alone.
 
     Args:
         **unknown: Refused.
@@ -47,7 +61,7 @@ class ProgressHook(Hook):
     def __init__(self, **unknown: Any) -> None:
         reject_unknown_keys('ProgressHook', unknown, ())
         self._progress: Progress | None = None
-        self._tasks: dict[str, Any] = {}
+        self._tasks: dict[str, _Bar] = {}
         self._streams: list[tuple[logging.StreamHandler, Any]] = []
 
     def before_train(self, runner: Any) -> None:
@@ -115,10 +129,9 @@ class ProgressHook(Hook):
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn('{task.fields[rate]}'),
-                TimeElapsedColumn(),
-                TextColumn('elapsed,'),
-                TimeRemainingColumn(),
-                TextColumn('left'),
+                # On a narrow terminal the bar and the loss give way, not the times.
+                TimeElapsedColumn(table_column=Column(min_width=7)),
+                TextColumn('elapsed, {task.fields[left]} left'),
                 TextColumn('{task.fields[text]}'),
                 console=console,
                 # An error message belongs on standard error also while a bar is shown.
@@ -128,26 +141,34 @@ class ProgressHook(Hook):
             # The cursor is hidden now; it must come back however the process ends.
             atexit.register(self.close)
             self._redirect_logs(console)
-        self._tasks[name] = [
-            self._progress.add_task(name, total=total, completed=done, rate='', text=''),
-            0,
-        ]
+        task = self._progress.add_task(
+            name, total=total, completed=done, rate='', left='-:--:--', text=''
+        )
+        self._tasks[name] = _Bar(self._progress.tasks[self._progress.task_ids.index(task)], done)
 
     def _advance(self, name: str, data_batch: Any, text: str = '') -> None:
         if self._progress is None or name not in self._tasks:
             return
         inputs = data_batch.get('inputs', ()) if isinstance(data_batch, dict) else ()
-        entry = self._tasks[name]
-        entry[1] += len(inputs)
-        task = self._progress.tasks[self._progress.task_ids.index(entry[0])]
-        elapsed = task.elapsed or 0.0
-        rate = f'{entry[1] / elapsed:.1f} img/s' if elapsed > 1.0 else ''
-        self._progress.update(entry[0], advance=1, rate=rate, text=text)
+        bar = self._tasks[name]
+        bar.images += len(inputs)
+        fields = {'text': text}
+        elapsed = bar.task.elapsed or 0.0
+        busy = elapsed - bar.paused
+        if busy > 1.0:
+            done = bar.task.completed + 1 - bar.skipped
+            left = elapsed / done * max(bar.task.total - bar.task.completed - 1, 0)
+            fields['rate'] = f'{bar.images / busy:.1f} img/s'
+            fields['left'] = str(timedelta(seconds=round(left)))
+        self._progress.update(bar.task.id, advance=1, **fields)
 
     def _finish(self, name: str) -> None:
         if self._progress is None or name not in self._tasks:
             return
-        self._progress.remove_task(self._tasks.pop(name)[0])
+        bar = self._tasks.pop(name)
+        for other in self._tasks.values():
+            other.paused += bar.task.elapsed or 0.0
+        self._progress.remove_task(bar.task.id)
         if not self._tasks:
             self.close()
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from rich.progress import Progress
 
 SCRIPT = """
 import sys, time
@@ -122,3 +123,38 @@ def test_progress_ends_with_a_failing_run(monkeypatch):
     hook.close()
     hook.close()
     assert hook._progress is None and hook._tasks == {}
+
+
+def test_rate_without_and_time_left_with_validations(monkeypatch):
+    from mmdefect.engine.hooks import ProgressHook, progress_hook
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    now = [0.0]
+    monkeypatch.setattr(sys, 'stdout', Terminal())
+    monkeypatch.setattr(
+        progress_hook, 'Progress', lambda *columns, **options: Progress(
+            *columns, **options, get_time=lambda: now[0], auto_refresh=False
+        )
+    )  # fmt: skip
+    hook = ProgressHook()
+    # Resumed at iteration 10 of 30; two seconds for an iteration of four images.
+    hook._start('train', 30, done=10)
+    for _ in range(5):
+        now[0] += 2.0
+        hook._advance('train', {'inputs': [0] * 4})
+    hook._start('val', 4)
+    for _ in range(4):
+        now[0] += 2.5
+        hook._advance('val', {'inputs': [0]})
+    (train, val) = hook._progress.tasks
+    assert (val.fields['rate'], val.fields['left']) == ('0.4 img/s', '0:00:00')
+    hook._finish('val')
+    now[0] += 2.0
+    hook._advance('train', {'inputs': [0] * 4})
+    # 24 images in 12 s; 22 s for 6 iterations, 14 to go.
+    assert (train.fields['rate'], train.fields['left']) == ('2.0 img/s', '0:00:51')
+    assert train.completed == 16
+    hook.close()
