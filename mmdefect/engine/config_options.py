@@ -11,11 +11,11 @@ from mmengine.runner import Runner
 
 from mmdefect.errors import InputError, nearest_name
 
-__all__ = ['apply_options']
+__all__ = ['ROOTS', 'apply_options']
 
 # Top-level keys that the runner reads. All others are variables of the config file: they feed
 # the dicts below them, and have done so before an option applies.
-_ROOTS = frozenset(inspect.signature(Runner.__init__).parameters) | {'compile', 'runner_type'}
+ROOTS = frozenset(inspect.signature(Runner.__init__).parameters) | {'compile', 'runner_type'}
 
 
 def apply_options(config: Config, options: Mapping[str, Any]) -> None:
@@ -42,7 +42,7 @@ used before options apply; set model.loss_cls.gamma, or change the file
     """
     for key, value in options.items():
         root, _, rest = key.partition('.')
-        if root not in _ROOTS:
+        if root not in ROOTS:
             raise InputError(f'--cfg-options {key}: {_why_unread(config, root, rest)}')
         try:
             config.merge_from_dict({key: value})
@@ -52,13 +52,13 @@ used before options apply; set model.loss_cls.gamma, or change the file
 
 def _why_unread(config: Config, root: str, rest: str) -> str:
     if root not in config:
-        near = nearest_name(root, _ROOTS)
+        near = nearest_name(root, ROOTS)
         return f'nothing reads {root!r}' + (f'; did you mean {near!r}?' if near else '')
     wanted = f'.{rest or root}'
     places = [
         path
         for path in _paths(config._cfg_dict)
-        if path.endswith(wanted) and path.partition('.')[0] in _ROOTS
+        if path.endswith(wanted) and path.partition('.')[0] in ROOTS
     ]
     hint = f'set {" or ".join(places[:3])}' if places else 'set the key that it feeds'
     return (

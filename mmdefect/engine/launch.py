@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmdefect.engine.config_options import apply_options
+from mmdefect.engine.config_file import read_config
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.errors import InputError
 
@@ -159,21 +159,8 @@ def _parser(description: str) -> argparse.ArgumentParser:
 
 def _load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not Path(args.config).is_file():
-        raise InputError(f'{args.config}: no such file; give an existing config file')
-    try:
-        config = Config.fromfile(args.config)
-    # A config is executed, so it can raise anything.
-    except Exception as error:
-        raise InputError(
-            f'{args.config}: not a readable config ({type(error).__name__}: {error}); correct it'
-        ) from None
-    for key in ('model', 'optim_wrapper'):
-        if key not in config:
-            raise InputError(f'{args.config}: no key {key!r}; give the config of a detector')
+    config = read_config(args.config, args.cfg_options)
     config.launcher = args.launcher
-    if args.cfg_options:
-        apply_options(config, args.cfg_options)
     if args.work_dir is not None:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:

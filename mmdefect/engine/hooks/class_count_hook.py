@@ -10,7 +10,7 @@ from mmengine.model import is_model_wrapper
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import HOOKS
 
-__all__ = ['ClassCountHook']
+__all__ = ['ClassCountHook', 'check_class_count']
 
 
 @HOOKS.register_module()
@@ -36,7 +36,7 @@ class ClassCountHook(Hook):
         Args:
             runner (Runner): The runner.
         """
-        _check(runner.model, runner.train_dataloader.dataset)
+        check_class_count(runner.model, runner.train_dataloader.dataset)
 
     def before_val(self, runner: Any) -> None:
         """Check against the validation set.
@@ -44,7 +44,7 @@ class ClassCountHook(Hook):
         Args:
             runner (Runner): The runner.
         """
-        _check(runner.model, runner.val_dataloader.dataset)
+        check_class_count(runner.model, runner.val_dataloader.dataset)
 
     def before_test(self, runner: Any) -> None:
         """Check against the test set.
@@ -52,10 +52,23 @@ class ClassCountHook(Hook):
         Args:
             runner (Runner): The runner.
         """
-        _check(runner.model, runner.test_dataloader.dataset)
+        check_class_count(runner.model, runner.test_dataloader.dataset)
 
 
-def _check(model: Any, dataset: Any) -> None:
+def check_class_count(model: Any, dataset: Any) -> None:
+    """Compare the heads of a model with the classes of a data set.
+
+    Args:
+        model (nn.Module): A detector.
+        dataset (Dataset): A data set with ``metainfo``.
+
+    Raises:
+        InputError: A head has another number of classes.
+
+    Example:
+        >>> from torch import nn
+        >>> check_class_count(nn.Identity(), [])
+    """
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
     if not classes:
         return

@@ -1,0 +1,83 @@
+"""Config files, read once for every command, with ``--cfg-options`` applied."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+from mmdefect.engine.config_options import apply_options
+from mmdefect.errors import InputError
+
+__all__ = ['parse_options', 'read_config']
+
+
+def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read the config of a detector.
+
+    Args:
+        path (str | Path): Config file.
+        options (Mapping[str, Any] | None): Dotted keys and values of ``--cfg-options``. Default
+            None.
+
+    Returns:
+        Config: The config; the file stays as it is.
+
+    Raises:
+        InputError: There is no such file, it cannot be executed, lacks ``model`` or
+            ``optim_wrapper``, or an option does not fit.
+
+    Example:
+        >>> read_config('none.py')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: none.py: no such file; give an existing config file
+    """
+    if not Path(path).is_file():
+        raise InputError(f'{path}: no such file; give an existing config file')
+    try:
+        config = Config.fromfile(str(path))
+    # A config is executed, so it can raise anything.
+    except Exception as error:
+        raise InputError(
+            f'{path}: not a readable config ({type(error).__name__}: {error}); correct it'
+        ) from None
+    for key in ('model', 'optim_wrapper'):
+        if key not in config:
+            raise InputError(f'{path}: no key {key!r}; give the config of a detector')
+    if options:
+        apply_options(config, options)
+    return config
+
+
+def parse_options(items: Sequence[str]) -> dict[str, Any]:
+    """Parse ``KEY=VALUE`` words as MMDetection's ``--cfg-options`` does.
+
+    Args:
+        items (Sequence[str]): Words such as ``model.bbox_head.loss_cls.gamma=1.5``.
+
+    Returns:
+        dict[str, Any]: Dotted keys and their values.
+
+    Raises:
+        InputError: A word has no ``=``, or its value cannot be parsed.
+
+    Example:
+        >>> parse_options(['a.b=2', 'c=[1,2]', 'd=None'])
+        {'a.b': 2, 'c': [1, 2], 'd': None}
+    """
+    parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parsed: dict[str, Any] = {}
+    for item in items:
+        key, equals, _ = item.partition('=')
+        if not key or key.startswith('-') or not equals:
+            raise InputError(f'--cfg-options {item}: must be KEY=VALUE')
+        try:
+            parsed.update(parser.parse_args(['--cfg-options', item]).cfg_options)
+        except (AssertionError, ValueError, argparse.ArgumentError) as error:
+            raise InputError(f'--cfg-options {item}: cannot be parsed ({error})') from None
+    return parsed
