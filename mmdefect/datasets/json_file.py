@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +19,9 @@ _MAX_DIGITS = 308
 # A number of any size has one form after this.
 _TO_FORM = bytes.maketrans(b'123456789E', b'0' * 9 + b'e')
 _LARGE_FORMS = (b'0' * (_MAX_DIGITS + 1), b'0e000', b'0e+000')
+_MAX_DEPTH = 50
+_NO_BRACKETS = bytes(set(range(256)).difference(b'"[]{}'))
+_TO_SQUARE = bytes.maketrans(b'{}', b'[]')
 _SURROGATE_ESCAPES = (b'\\ud', b'\\uD')
 
 
@@ -26,8 +30,9 @@ def read_json(path: str | Path, kind: str, max_bytes: int = _MAX_BYTES) -> Any:
 
     UTF-8, UTF-16 or UTF-32, with or without a byte order mark. Refused are names that stand
     twice in one object, of which JSON readers silently take one or the other; ``NaN`` and
-    ``Infinity``, which are no JSON; numbers beyond the range of floats; half surrogate pairs,
-    which no file name can hold. The content takes about ten times the memory of the file.
+    ``Infinity``, which are no JSON; numbers beyond the range of floats; more than 50 levels;
+    half surrogate pairs, which no file name can hold. The content takes about seven times the
+    memory of the file.
 
     Args:
         path (str | Path): The JSON file.
@@ -80,6 +85,8 @@ def _parse(data: bytes) -> Any:
     text = data.decode(encoding)
     if not encoding.startswith('utf-8'):
         data = text.encode()
+    if _depth_is_above(data, _MAX_DEPTH):
+        raise _Refused(f'nested more than {_MAX_DEPTH} deep; give the right file')
     keys: dict[str, Any] = {'object_pairs_hook': _object, 'parse_constant': _refuse_constant}
     forms = data.translate(_TO_FORM)
     if any(form in forms for form in _LARGE_FORMS):
@@ -102,11 +109,8 @@ class _Refused(Exception):
 def _read_bytes(path: Path, kind: str, max_bytes: int) -> bytes:
     try:
         if not path.is_file():
-            what = (
-                f'is a folder, not a {kind} file'
-                if path.exists()
-                else ('annotation file is missing')
-            )
+            missing = not path.exists()
+            what = 'annotation file is missing' if missing else f'is a folder, not a {kind} file'
             raise InputError(f'{path}: {what}; check the path')
         size = path.stat().st_size
         if size > max_bytes:
@@ -119,6 +123,27 @@ def _read_bytes(path: Path, kind: str, max_bytes: int) -> bytes:
         raise InputError(
             f'{path}: cannot be read ({error.strerror or error}); check its permissions'
         ) from error
+
+
+def _depth_is_above(data: bytes, limit: int) -> bool:
+    """Whether brackets are nested deeper; of broken JSON it may say no.
+
+    What is deep but not too deep for the parser would be so for whoever writes or prints it.
+    """
+    if b'\\' in data:
+        data = data.replace(b'\\\\', b'').replace(b'\\"', b'')
+    brackets = data.translate(None, _NO_BRACKETS).replace(b'""', b'')
+    if b'"' in brackets:
+        # Texts with brackets in them.
+        brackets = re.sub(rb'"[^"]*"', b'', brackets)
+    brackets = brackets.translate(_TO_SQUARE)
+    # Each round takes the innermost brackets away.
+    for _ in range(limit):
+        size = len(brackets)
+        brackets = brackets.replace(b'[]', b'')
+        if len(brackets) == size:
+            break
+    return b'[]' in brackets
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -40,6 +40,10 @@ def test_strict_json(tmp_path, data, content):
         (b'{"a": 1} x', 'Extra data'),
         (b'[' * 100_000, 'nested too deep'),
         (b'{"a":' * 100_000, 'nested too deep'),
+        (b'[' * 51 + b']' * 51, 'not strict JSON: nested more than 50 deep'),
+        (b'["]]", ' * 60 + b'1' + b']' * 60, 'nested more than 50 deep'),
+        (b'{"\\\\": {"\\"]}": ' * 30 + b'1' + b'}' * 60, 'nested more than 50 deep'),
+        (('{"a": ' * 60 + '1' + '}' * 60).encode('utf-16'), 'nested more than 50 deep'),
         (b'{"a": "\xff\xfe"}', 'not in UTF-8 or UTF-16: invalid start byte at byte 7'),
         ('{"a": 1}'.encode('utf-16')[:-1], 'not in UTF-8 or UTF-16: truncated data'),
         (b'{"a": 1, "b": {"c": 2, "c": 3}}', 'not strict JSON: name "c" stands twice'),
@@ -89,9 +93,9 @@ def test_large_files_are_refused_by_their_size(tmp_path):
 
 
 def test_deep_but_sane_nesting_is_read(tmp_path):
-    content = 1
-    for _ in range(100):
-        content = {'a': [content]}
+    content = ']}' * 100
+    for _ in range(24):
+        content = {'a"]': [content, {}]}
     path = tmp_path / 'a.json'
     path.write_text(json.dumps(content))
     assert read_json(path, 'COCO') == content

@@ -13,14 +13,15 @@ from mmdefect.errors import InputError
 __all__ = ['read_xml', 'stream_xml']
 
 _MAX_DEPTH = 50
-_MAX_ELEMENTS = 1_000_000
+_MAX_ELEMENTS = 200_000
+_MAX_BYTES = 64 * 1024**2
 
 
 def read_xml(path: Path, root: str, kind: str) -> Element:
     """Read a whole XML file.
 
     A document type, which could declare entities or name other files, is refused, so nothing is
-    expanded or fetched. At most 1,000,000 elements, 50 deep.
+    expanded or fetched. At most 200,000 elements, 50 deep, in 64 MiB.
 
     Args:
         path (Path): The XML file.
@@ -50,7 +51,7 @@ def stream_xml(path: Path, root: str, kind: str) -> Iterator[Element]:
     """Read an XML file piece by piece: the elements directly below its root, one at a time.
 
     Refused is what :func:`read_xml` refuses. Memory is that of one such element, with at most
-    1,000,000 elements in it; the file may have any size.
+    200,000 elements in it; the file may have any size.
 
     Args:
         path (Path): The XML file.
@@ -81,6 +82,10 @@ def _parse(path: Path, root: str, kind: str, keep: bool) -> Iterator[Element]:
         if not path.is_file():
             what = 'is a folder, not an XML file' if path.exists() else 'annotation file is missing'
             raise InputError(f'{path}: {what}; check the path')
+        if keep and path.stat().st_size > _MAX_BYTES:
+            raise InputError(
+                f'{path}: the file has more than {_MAX_BYTES // 1024**2} MiB; give the right file'
+            )
         with path.open('rb') as file:
             events = ElementTree.iterparse(file, ('start', 'end'), forbid_dtd=True)
             yield from _elements(path, events, root, kind, keep)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tracemalloc
 
 import pytest
@@ -88,6 +89,14 @@ def test_a_crowded_element_is_refused(tmp_path, monkeypatch, read):
     path.write_text(f'<a><b>{"<c/>" * 101}</b></a>')
     with pytest.raises(InputError, match=r'more than 100 elements in one piece; split the file'):
         read(path)
+
+
+def test_a_large_file_of_one_image_is_refused(tmp_path):
+    path = tmp_path / 'a.xml'
+    path.write_text('<a/>')
+    os.truncate(path, 65 * 1024**2)
+    with pytest.raises(InputError, match='the file has more than 64 MiB'):
+        read_xml(path, 'a', 'CVAT')
 
 
 def test_streaming_needs_no_memory_for_the_file(tmp_path):
