@@ -154,11 +154,19 @@ def write_image() -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """The browser, with nothing of earlier tests in its logs."""
+    chromium.console()
+    chromium.requests()
+    return chromium
+
+
 @pytest.fixture(scope='session')
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    chromium = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser'))), None)
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    binary = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser'))), None)
     driver = shutil.which('chromedriver')
-    if chromium is None or driver is None:
+    if binary is None or driver is None:
         pytest.skip('needs chromium and chromedriver (apt-get install chromium chromium-driver)')
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
@@ -174,7 +182,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
             with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
                 break
             time.sleep(0.1)
-        session = Browser(port, folder / 'profile', chromium)
+        session = Browser(port, folder / 'profile', binary)
         # The page a new browser shows asks for its own parts; let that pass before a test looks.
         session.open(folder)
         session.run('return document.readyState')

@@ -74,6 +74,22 @@ def test_iteration_based_training(tmp_path: Path) -> None:
     assert log.val['mmdefect/AP50'] == [(250, 0.1), (500, 0.2)]
 
 
+def test_metrics_of_single_classes(tmp_path: Path) -> None:
+    lines = [
+        {'mmdefect/AP50': epoch / 10, 'mmdefect/AP50/rust': 0.1, 'mmdefect/AP/rust': 0.2,
+         'mmdefect/recall/hole/edge': float('nan') if epoch == 1 else 0.3, 'step': epoch}
+        for epoch in (1, 2)
+    ]  # fmt: skip
+    write(tmp_path, 'a', [*train(range(5, 21, 5), 1.0), *lines])
+    log = read_logs(tmp_path)
+    assert log.val == {'mmdefect/AP50': [(1, 0.1), (2, 0.2)]}
+    assert log.per_class == {
+        'AP': {'rust': [(1, 0.2), (2, 0.2)]},
+        'AP50': {'rust': [(1, 0.1), (2, 0.1)]},
+        'recall': {'hole/edge': [(2, 0.3)]},
+    }
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     log = read_logs(tmp_path)
     assert (log.train, log.val, log.notes, log.runs) == ({}, {}, [], 0)

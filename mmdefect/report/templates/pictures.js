@@ -41,6 +41,8 @@ function drawBoxes(frame, size, picture, score, shown) {
   const found = picture.found.filter((row) => row[5] >= score && shown.has(row[4]));
   const hits = new Set(found.map((row) => row[6]));
   const counts = { boxes: 0, missed: 0, wrong: 0 };
+  // Where there is little room the colour of the dashes tells the class.
+  const wide = size[0] > 400;
   const tags = [];
   picture.truth.forEach((row, index) => {
     if (!shown.has(row[4])) return;
@@ -49,7 +51,7 @@ function drawBoxes(frame, size, picture, score, shown) {
     counts.boxes += 1;
     if (hits.has(index)) return;
     counts.missed += 1;
-    tags.push({ box: row, texts: [`missed: ${classes[row[4]]}`, 'missed'], name: 'missed', colour: colours[row[4]] });
+    tags.push({ box: row, texts: wide ? [`missed: ${classes[row[4]]}`, 'missed'] : ['missed'], name: 'missed', colour: colours[row[4]] });
   });
   // Rows rise by score: the best is drawn last, and named first.
   for (const row of found) {

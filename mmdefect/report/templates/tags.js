@@ -2,6 +2,7 @@
 // Words at boxes, put where they cover neither each other nor the border.
 
 const TAG_HEIGHT = 15;
+const SMALL_BOX = 40;
 const ruler = document.createElement('canvas').getContext('2d');
 ruler.font = '600 11px system-ui, sans-serif';
 
@@ -16,19 +17,23 @@ function tagPlaces(box, width, size, below) {
 }
 
 // tags: [{box, texts, name, colour}] in order of importance; of the texts the first that fits is
-// written, and none where none fits. size: [w, h] of the frame in pixels.
+// written, and none where none fits. size: [w, h] of the frame in pixels. Tags keep off small
+// boxes, which they would hide, as long as there is another place.
 function placeTags(frame, view, size, tags) {
-  const taken = [];
-  const free = ([left, top], width) => taken.every((other) => (
-    left >= other[0] + other[2] || left + width <= other[0] || top >= other[1] + TAG_HEIGHT || top + TAG_HEIGHT <= other[1]));
   const scale = size[0] / (view[2] - view[0]);
+  const onFrame = (box) => [box[0] - view[0], box[1] - view[1], box[2] - view[0], box[3] - view[1]].map((value) => value * scale);
+  const small = tags.map((one) => onFrame(one.box)).filter((box) => Math.max(box[2] - box[0], box[3] - box[1]) < SMALL_BOX);
+  const taken = [];
+  const free = ([left, top], width, obstacles) => obstacles.every((other) => (
+    left >= other[2] || left + width <= other[0] || top >= other[3] || top + TAG_HEIGHT <= other[1]));
   for (const { box, texts, name, colour } of tags) {
-    const shown = [box[0] - view[0], box[1] - view[1], box[2] - view[0], box[3] - view[1]].map((value) => value * scale);
     for (const text of texts) {
       const width = Math.ceil(ruler.measureText(text).width) + 10;
-      const place = width <= size[0] && tagPlaces(shown, width, size, name === 'missed').find((one) => free(one, width));
+      if (width > size[0]) continue;
+      const places = tagPlaces(onFrame(box), width, size, name === 'missed');
+      const place = places.find((one) => free(one, width, [...taken, ...small])) || places.find((one) => free(one, width, taken));
       if (!place) continue;
-      taken.push([...place, width]);
+      taken.push([place[0], place[1], place[0] + width, place[1] + TAG_HEIGHT]);
       const node = html('span', `tag ${name}`, text, frame);
       node.style.left = `${place[0] / size[0] * 100}%`;
       node.style.top = `${place[1] / size[1] * 100}%`;
