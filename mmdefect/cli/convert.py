@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmdefect.cli.progress import track
+from mmdefect.cli.progress import progress, track
 from mmdefect.datasets.format_names import FORMATS
 from mmdefect.errors import InputError
 
@@ -181,15 +181,16 @@ def convert(
         order = None
     options['on_error'] = 'drop' if drop_bad else 'raise'
     try:
-        reader = open_reader(source, source_format, **options)
-        records = track(reader, 'reading')
-        order = order or (list(reader.classes) if reader.declares_classes else None)
-        content = records_to_coco(records, order, out.parent)
+        with progress('opening'):
+            reader = open_reader(source, source_format, **options)
+            order = order or (list(reader.classes) if reader.declares_classes else None)
+        content = records_to_coco(track(reader, 'reading'), order, out.parent)
     except InputError as error:
         raise InputError(_with_options(str(error))) from error
     if not content['images']:
         raise InputError(f'{reader.name}: no images; check the path')
-    write_json(out, content)
+    with progress('writing'):
+        write_json(out, content)
     _print_summary(reader, content, out)
 
 

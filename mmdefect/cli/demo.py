@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mmdefect.cli.progress import progress
+
 __all__ = ['demo']
 
 # Box AP50 on the held-out test images that shows a working installation.
@@ -37,7 +39,8 @@ def demo(
     from mmdefect.errors import InputError
     from mmdefect.fileio import write_json
 
-    health = diagnose()
+    with progress('importing what is installed'):
+        health = diagnose()
     if health['problems']:
         raise InputError(f'{health["problems"][0]}; see `mmdefect doctor`')
     use_amp = health['cpu']['bf16_pays'] if amp is None else amp

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mmdefect.cli.progress import progress
+
 __all__ = ['doctor']
 
 
@@ -16,7 +18,8 @@ def doctor(
     """Show stack, versions, ops, CPU and GPU; exit 1 when something is broken."""
     from mmdefect.compat.health import diagnose
 
-    found = diagnose()
+    with progress('importing what is installed'):
+        found = diagnose()
     if as_json:
         print(json.dumps(found, indent=2))
     else:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmdefect.cli.progress import progress
 from mmdefect.errors import InputError
 
 __all__ = ['split']
@@ -43,7 +44,6 @@ def split(
     from mmdefect.datasets.split import split_coco
     from mmdefect.fileio import write_json
 
-    content = load_coco(source)
     shares = _parse_ratios(ratios)
     for name in shares:
         if (out_dir / f'{name}.json').resolve() == source.resolve():
@@ -51,11 +51,12 @@ def split(
                 f'{source}: split {name!r} would overwrite the file it comes from; choose '
                 'another OUT_DIR'
             )
-    content = relocate_images(content, source, out_dir)
-    splits = split_coco(content, shares, group, group_pattern, seed, str(source))
-    _check_targets(out_dir / f'{name}.json' for name in splits)
-    for name, part in splits.items():
-        write_json(out_dir / f'{name}.json', part)
+    with progress('splitting'):
+        content = relocate_images(load_coco(source), source, out_dir)
+        splits = split_coco(content, shares, group, group_pattern, seed, str(source))
+        _check_targets(out_dir / f'{name}.json' for name in splits)
+        for name, part in splits.items():
+            write_json(out_dir / f'{name}.json', part)
     _print_table(splits, out_dir)
 
 
