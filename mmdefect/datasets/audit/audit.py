@@ -39,6 +39,8 @@ class Audit:
         corners (dict[str, CornerGuess]): Per split, from what corners seem to count.
         files (FileSummary | None): What the image files are; None when none was read.
         whole (bool): All pairs of look-alikes are there.
+        unreadable (frozenset[int]): Images that could not be decoded. Default: none.
+        model (dict | None): What a trained model that was asked is. Default None: none was.
 
     Example:
         >>> from mmdefect.datasets.audit import AuditTable, FindingList, compute_statistics
@@ -55,6 +57,8 @@ class Audit:
     corners: dict[str, CornerGuess]
     files: FileSummary | None
     whole: bool
+    unreadable: frozenset[int] = frozenset()
+    model: dict[str, Any] | None = None
 
     @property
     def problems(self) -> int:
@@ -72,7 +76,7 @@ class Audit:
         Returns:
             dict[str, Any]: ``format``, ``data``, ``problems``, ``notes``, ``kinds`` (severity,
             title, count of each and counts per class), ``statistics``, ``corners``, ``files``,
-            ``findings`` (the worst of each kind) and ``listed``, how many these are.
+            ``model``, ``findings`` (the worst of each kind) and ``listed``, how many these are.
         """
         kinds = {
             kind: {
@@ -94,6 +98,7 @@ class Audit:
             'statistics': self.statistics.as_dict(),
             'corners': {split: guess.as_dict() for split, guess in self.corners.items()},
             'files': None if self.files is None else self.files.as_dict(),
+            'model': self.model,
             'listed': len(findings),
             'findings': findings,
         }
@@ -154,11 +159,12 @@ def run_audit(
     statistics = compute_statistics(table, touching)
     corners = check_corner_base(table, found)
     repeated = check_splits(table, found)
-    files, whole = None, True
+    files, whole, unreadable = None, True, frozenset[int]()
     if check_images:
         start = time.perf_counter()
         facts = inspect_images(table.paths, workers)
         done = list(facts if track is None else track(facts, 'image checks', len(table)))
         files = check_files(table, done, found, time.perf_counter() - start)
         whole = check_look_alikes(table, done, repeated, found).whole
-    return Audit(name, table, found, statistics, corners, files, whole)
+        unreadable = frozenset(image for image, fact in enumerate(done) if fact.problem)
+    return Audit(name, table, found, statistics, corners, files, whole, unreadable)

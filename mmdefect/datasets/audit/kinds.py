@@ -232,8 +232,8 @@ KINDS: dict[str, Kind] = {
     'class-confusion': Kind(
         'Model sees another class',
         'note',
-        'On a labelled box (IoU 0.5 or more) lies a confident detection of another class, and '
-        'none of the class of the box.',
+        'On a labelled box (IoU 0.5 or more) lies a confident detection of another class, and no '
+        'confident or better one of its own. Confident: as the mean of the right detections.',
         'look at the image; correct the class if the model is right',
     ),
     'unlabelled-defect': Kind(
