@@ -50,7 +50,7 @@ def test_out(run, monkeypatch, tmp_path: Path) -> None:
         (['--compare', 'none'], 'none: no such work directory'),
         (['--compare', 'two'], 'no class in common'),
         (['--compare', 'three'], 'no image in common'),
-        (['--items', '-1'], '-1 is not in the range'),
+        (['--items', '-1'], '--items'),
         (['--out', '.'], 'is a folder'),
     ],
 )
