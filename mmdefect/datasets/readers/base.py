@@ -18,6 +18,8 @@ from mmdefect.structures import ImageRecord, Problem
 __all__ = ['BaseReader', 'OnError']
 
 OnError = Literal['raise', 'drop']
+# What a list of them may take: about half a gigabyte.
+_MAX_PROBLEMS = 1_000_000
 _CURE = " (on_error='drop' leaves it out)"
 
 
@@ -123,10 +125,15 @@ class BaseReader(ABC):
             what (str): What is wrong and how to mend it.
 
         Raises:
-            InputError: ``on_error`` is ``raise``.
+            InputError: ``on_error`` is ``raise``, or there are more than 1,000,000.
         """
         if self.on_error == 'raise':
             raise InputError(f'{where}: {what}{_CURE}')
+        if len(self.problems) >= _MAX_PROBLEMS:
+            raise InputError(
+                f'{self.name}: more than {_MAX_PROBLEMS:,} problems; check that the source is in '
+                'this format'
+            )
         self.problems.append(Problem(where, what))
 
     def refuse(self, error: InputError) -> None:

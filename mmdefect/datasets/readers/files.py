@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES
+from mmdefect.datasets.readers.text_rows import read_text
 from mmdefect.errors import InputError
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
 
 # Customary names of an image folder, in lower case.
 IMAGE_FOLDERS = ('images', 'jpegimages', 'imgs', 'image')
+# A million images with their folders fit.
+_MAX_LIST_BYTES = 64 * 1024**2
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
@@ -396,7 +399,7 @@ def read_list(path: Path) -> list[str]:
         list[str]: The lines in file order, stripped, with forward slashes, empty ones left out.
 
     Raises:
-        InputError: The file is missing, cannot be read, or is empty.
+        InputError: The file is missing, too large, cannot be read, or is empty.
 
     Example:
         >>> read_list(Path('none.txt'))
@@ -406,10 +409,7 @@ def read_list(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise InputError(f'{path}: list file is missing; check the path')
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'{path}: list file cannot be read ({error})') from error
+    lines = read_text(path, 'list file', _MAX_LIST_BYTES).splitlines()
     entries = [line.strip().replace('\\', '/') for line in lines if line.strip()]
     if not entries:
         raise InputError(f'{path}: list file is empty; write one image per line')

@@ -9,6 +9,7 @@ from mmdefect.datasets.readers.files import (
     ImageIndex,
     ImageList,
     name_below,
+    read_list,
     subfolder,
     walk_files,
 )
@@ -122,3 +123,14 @@ def test_list_entries_name_images(tmp_path, line, name):
     assert listed.left() == [line]
     assert listed.take(name)
     assert listed.left() == []
+
+
+def test_lists_that_are_none(tmp_path):
+    path = tmp_path / 'train.txt'
+    path.write_bytes(b'a\xff')
+    with pytest.raises(InputError, match=r'train\.txt: list file is not UTF-8 text \(byte 1\)'):
+        read_list(path)
+    path.write_bytes(b'a')
+    os.truncate(path, 65 * 1024**2)
+    with pytest.raises(InputError, match=r'train\.txt: list file has more than 65536 KiB'):
+        read_list(path)
