@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mmdefect._version import __version__
+from mmdefect.cli.audit import audit
 from mmdefect.cli.convert import convert
 from mmdefect.cli.demo import demo
 from mmdefect.cli.doctor import doctor
@@ -45,6 +46,7 @@ app.command()(doctor)
 app.command('sample-data')(sample_data)
 app.command()(convert)
 app.command()(split)
+app.command()(audit)
 app.command()(report)
 app.command()(demo)
 
