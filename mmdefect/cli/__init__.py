@@ -9,6 +9,8 @@ import typer
 
 from mmdefect._version import __version__
 from mmdefect.cli.audit import audit
+from mmdefect.cli.browse import browse
+from mmdefect.cli.check import check
 from mmdefect.cli.convert import convert
 from mmdefect.cli.demo import demo
 from mmdefect.cli.doctor import doctor
@@ -47,6 +49,8 @@ app.command('sample-data')(sample_data)
 app.command()(convert)
 app.command()(split)
 app.command()(audit)
+app.command()(browse)
+app.command()(check)
 app.command()(report)
 app.command()(demo)
 
