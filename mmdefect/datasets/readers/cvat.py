@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
 from mmdefect.datasets.readers.cvat_shapes import read_shape
-from mmdefect.datasets.readers.files import ImageIndex, files_by_stem
+from mmdefect.datasets.readers.files import ImageIndex, files_by_stem, require_source
 from mmdefect.datasets.readers.shapes import Shape, image_name, shapes_record
 from mmdefect.datasets.readers.values import text_number, whole_size
 from mmdefect.datasets.readers.xml_file import stream_xml
@@ -101,6 +101,7 @@ class CVATReader(BaseReader):
         Raises:
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
+        require_source(self.source, 'CVAT')
         images = ImageIndex(self.image_root)
         for path in self._files():
             try:

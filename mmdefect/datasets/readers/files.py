@@ -21,6 +21,7 @@ __all__ = [
     'name_below',
     'nearest',
     'read_list',
+    'require_source',
     'subfolder',
     'walk_files',
 ]
@@ -142,6 +143,30 @@ def name_below(folder: Path) -> Callable[[Path], str]:
     return lambda path: str(path)[length:].replace(os.sep, '/')
 
 
+def require_source(source: Path, kind: str) -> None:
+    """Check that what is to be read exists.
+
+    Args:
+        source (Path): A file or a folder.
+        kind (str): What messages call it.
+
+    Raises:
+        InputError: It does not.
+
+    Example:
+        >>> require_source(Path('none.json'), 'LabelMe')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: none.json: LabelMe file or folder is missing; check the path
+    """
+    try:
+        exists = source.exists()
+    except OSError as error:
+        raise InputError(f'{source}: {error.strerror or error}; check the path') from error
+    if not exists:
+        raise InputError(f'{source}: {kind} file or folder is missing; check the path')
+
+
 def files_by_stem(folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[str, list[Path]]:
     """Files below a folder by their path relative to it, without suffix.
 
@@ -186,6 +211,9 @@ class ImageIndex:
     Args:
         folder (Path): Folder of the images, with all folders below.
 
+    Raises:
+        InputError: The folder is missing.
+
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
@@ -196,6 +224,8 @@ class ImageIndex:
     """
 
     def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f'{folder}: image folder is missing; check the path')
         self.folder = folder
         self._by_stem: dict[str, list[Path]] | None = None
         self._owners: dict[Path, str] = {}

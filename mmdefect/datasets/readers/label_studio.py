@@ -10,7 +10,7 @@ from typing import Any, Literal
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
 from mmdefect.datasets.json_file import read_json
 from mmdefect.datasets.readers.base import BaseReader, OnError
-from mmdefect.datasets.readers.files import ImageIndex, files_by_stem
+from mmdefect.datasets.readers.files import ImageIndex, files_by_stem, require_source
 from mmdefect.datasets.readers.image_references import names_of_reference
 from mmdefect.datasets.readers.label_studio_results import (
     declared_size,
@@ -116,6 +116,7 @@ class LabelStudioReader(BaseReader):
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
         self._unlabelled_tasks = self._tasks_with_several = 0
+        require_source(self.source, 'Label Studio')
         images = ImageIndex(self.image_root)
         labelled = 0
         for path, tasks in self._files():

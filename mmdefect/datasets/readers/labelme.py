@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.json_file import read_json
 from mmdefect.datasets.readers.base import BaseReader, OnError
-from mmdefect.datasets.readers.files import ImageIndex, files_by_stem
+from mmdefect.datasets.readers.files import ImageIndex, files_by_stem, require_source
 from mmdefect.datasets.readers.shapes import (
     Box,
     Shape,
@@ -106,6 +106,7 @@ class LabelMeReader(BaseReader):
         Raises:
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
+        require_source(self.source, 'LabelMe')
         images = ImageIndex(self.image_root)
         if not self.source.is_dir():
             if self.wanted(self.source.stem):

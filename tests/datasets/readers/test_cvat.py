@@ -218,9 +218,10 @@ def test_bad_files(write, tmp_path, text, message):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'source': 'none'}, 'annotation file is missing'),
+        ({'source': 'none'}, 'none: CVAT file or folder is missing'),
+        ({'source': 'x/none'}, 'none: CVAT file or folder is missing'),
         ({'source': 'empty'}, 'no CVAT files'),
-        ({'image_root': 'none'}, 'image folder is missing'),
+        ({'image_root': 'none'}, 'none: image folder is missing'),
         ({'list_file': 'none.txt'}, 'list file is missing'),
         ({'image_rot': 'x'}, "unknown key 'image_rot'; did you mean 'image_root'"),
         ({'on_error': 'x'}, 'on_error must be'),

@@ -318,7 +318,8 @@ def test_bad_file(tmp_path, text, message, on_error):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'source': 'none'}, 'annotation file is missing'),
+        ({'source': 'none'}, 'none: Label Studio file or folder is missing'),
+        ({'source': 'x/none'}, 'none: Label Studio file or folder is missing'),
         ({'source': 'empty'}, 'no Label Studio files'),
         ({'list_file': 'none.txt'}, 'list file is missing'),
         ({'image_rot': 'x'}, "unknown key 'image_rot'; did you mean 'image_root'"),

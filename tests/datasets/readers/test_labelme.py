@@ -221,9 +221,10 @@ def test_two_files_of_one_image(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'source': 'none'}, 'annotation file is missing'),
+        ({'source': 'none'}, 'none: LabelMe file or folder is missing'),
+        ({'source': 'x/none'}, 'none: LabelMe file or folder is missing'),
         ({'source': 'empty'}, 'no LabelMe files'),
-        ({'image_root': 'none'}, 'image .* is missing|folder is missing'),
+        ({'image_root': 'none'}, 'none: image folder is missing'),
         ({'list_file': 'none.txt'}, 'list file is missing'),
         ({'image_rot': 'x'}, "unknown key 'image_rot'; did you mean 'image_root'"),
         ({'images_without_json': 'x'}, 'images_without_json must be one of'),
