@@ -7,10 +7,10 @@ from typing import Any
 from mmdefect.report.evaluation import Evaluation
 from mmdefect.report.logs import TrainingLog
 
-__all__ = ['LEAST_SERIES', 'error_rows', 'run_data']
+__all__ = ['SERIES_COLOURS', 'error_rows', 'run_data']
 
 # Colours that charts use for something else than classes.
-LEAST_SERIES = 8
+SERIES_COLOURS = 8
 # In the order of the page: name in evaluation.json, title, meaning.
 _ERRORS = (
     ('missed', 'Nothing on it', 'A defect that no detection finds, not even one in error.'),

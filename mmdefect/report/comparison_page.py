@@ -10,7 +10,7 @@ from typing import Any
 from mmdefect.drawing import class_colours
 from mmdefect.evaluation.image_errors import describe_errors
 from mmdefect.report.album import Album
-from mmdefect.report.chart_data import LEAST_SERIES, error_rows, run_data
+from mmdefect.report.chart_data import SERIES_COLOURS, error_rows, run_data
 from mmdefect.report.class_table import COMPARED, compared_rows, difference
 from mmdefect.report.comparison import OneSided, common_part, found_by_one
 from mmdefect.report.evaluation import Evaluation, load_evaluation
@@ -59,7 +59,9 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
     """
     folders = (first_dir, second_dir)
     names = _names(*folders)
-    *runs, notes = common_part(*map(load_evaluation, folders), (str(first_dir), str(second_dir)))
+    one, other = (load_evaluation(folder) for folder in folders)
+    first, second, notes = common_part(one, other, (str(first_dir), str(second_dir)))
+    runs = (first, second)
     check_target(target)
     logs = [read_logs(folder) for folder in folders]
     colours = class_colours(len(runs[0].classes))
@@ -71,7 +73,7 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
         {
             'classes': runs[0].classes,
             'colours': colours,
-            'series': class_colours(LEAST_SERIES),
+            'series': class_colours(SERIES_COLOURS),
             'runs': [
                 {'letter': letter, 'name': letter, **run_data(run, log)}
                 for letter, run, log in zip('AB', runs, logs, strict=True)
@@ -92,7 +94,7 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
         notes=notes,
         tiles=_tiles(*runs),
         metrics=COMPARED,
-        rows=compared_rows(*runs, colours),
+        rows=compared_rows(first, second, colours),
         error_types=error_rows(*runs),
         logs=logs,
         versions=version_text(),
@@ -134,15 +136,16 @@ def _tiles(first: Evaluation, second: Evaluation) -> list[dict[str, Any]]:
 
 
 def _images(
-    runs: Sequence[Evaluation], limit: int, track: Track
+    runs: tuple[Evaluation, Evaluation], limit: int, track: Track
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Pictures and boxes found by one run, and what the template says about them."""
     images = (runs[0].images, runs[1].images)
     thresholds = (runs[0].operating.threshold, runs[1].operating.threshold)
-    errors = tuple(
+    first, second = (
         describe_errors([image_result(image) for image in run.images], threshold)
         for run, threshold in zip(runs, thresholds, strict=True)
     )
+    errors = (first, second)
     found, unequal = found_by_one(images, errors, thresholds)
     shown = _half_of_each(found, limit)
     album = Album(images[0])

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmdefect.drawing import class_colours
 from mmdefect.report.album import Album
-from mmdefect.report.chart_data import LEAST_SERIES, error_rows, run_data
+from mmdefect.report.chart_data import SERIES_COLOURS, error_rows, run_data
 from mmdefect.report.class_table import class_rows
 from mmdefect.report.comparison_page import write_comparison
 from mmdefect.report.evaluation import Evaluation, load_evaluation
@@ -95,7 +95,7 @@ def write_report(
         {
             'classes': evaluation.classes,
             'colours': colours,
-            'series': class_colours(LEAST_SERIES),
+            'series': class_colours(SERIES_COLOURS),
             'runs': [run_data(evaluation, log)],
             **data,
         },

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -176,12 +176,13 @@ def encode_picture(pixels: npt.NDArray[np.uint8], long_side: int = _PICTURE_SIDE
         >>> encode_picture(np.zeros((2, 3, 3), np.uint8))[:23]
         'data:image/webp;base64,'
     """
+    shown: npt.NDArray[Any] = pixels
     height, width = pixels.shape[:2]
     scale = long_side / max(width, height)
     if scale < 1:
         smaller = (max(1, round(width * scale)), max(1, round(height * scale)))
-        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
-    code = cv2.imencode('.webp', pixels, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])[1]
+        shown = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+    code = cv2.imencode('.webp', shown, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])[1]
     return 'data:image/webp;base64,' + base64.b64encode(code.tobytes()).decode('ascii')
 
 

@@ -115,6 +115,14 @@ def test_limit_of_items_leaves_the_worst(tmp_path: Path, write_run) -> None:
     assert 'id="misses"' not in write_report(tmp_path, items=0).read_text(encoding='utf-8')
 
 
+def test_items_of_listed_images_only_are_said(tmp_path: Path, write_run) -> None:
+    images = [entry('a.png', [[*BOX, 0, 0]], [])]
+    write_run(tmp_path, ['rust'], images, {'images_total': 5})
+    assert 'on the 1 images whose boxes' in write_report(tmp_path).read_text(encoding='utf-8')
+    write_run(tmp_path, ['rust'], images)
+    assert 'whose boxes' not in write_report(tmp_path).read_text(encoding='utf-8')
+
+
 def test_pictures_are_embedded_once(tmp_path: Path, write_run, write_image) -> None:
     path = str(write_image(tmp_path / 'a.png', (600, 400)))
     # Two boxes near each other need two crops of one picture; the same box twice needs one.

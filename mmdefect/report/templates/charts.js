@@ -90,11 +90,12 @@ function lineChart(place, curves, options) {
         }
       }
     }
-    for (const point of options.points || []) {
+    // The word of a second point stands below it: two marks may lie close together.
+    (options.points || []).forEach((point, index) => {
       make('circle', { class: 'operating', cx: x(point.x), cy: y(point.y), r: 5 }, svg);
       const left = x(point.x) > (frame.left + frame.right) / 2;
-      make('text', { class: 'strong', x: x(point.x) + (left ? -9 : 9), y: y(point.y) - 9, 'text-anchor': left ? 'end' : 'start' }, svg).textContent = point.text;
-    }
+      make('text', { class: 'strong', x: x(point.x) + (left ? -9 : 9), y: y(point.y) + (index ? 19 : -9), 'text-anchor': left ? 'end' : 'start' }, svg).textContent = point.text;
+    });
     mark(marked);
   }
 
