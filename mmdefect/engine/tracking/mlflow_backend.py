@@ -99,8 +99,10 @@ class MLflowVisBackend(upstream.MLflowVisBackend):
         exp_name = exp_name or os.environ.get('MLFLOW_EXPERIMENT_NAME') or 'mmdefect'
         super().__init__(
             save_dir, exp_name, run_name, dict(tags or {}), dict(params or {}), tracking_uri,
-            tuple(artifact_suffix), tracked_config_keys, artifact_location,
+            tuple(artifact_suffix), tracked_config_keys,
         )  # fmt: skip
+        # Not an argument of MMEngine's before 0.10.4.
+        self._artifact_location = artifact_location
         self.cfg = Config()
 
     def _init_env(self) -> None:
@@ -138,22 +140,28 @@ class MLflowVisBackend(upstream.MLflowVisBackend):
         mlflow.set_experiment(experiment_id=experiment_id)
         work_dir = Path(self.cfg.get('work_dir') or self._save_dir).resolve()
         tags = {**self._tags, _WORK_DIR_TAG: str(work_dir)}
-        earlier = []
-        if self.cfg.get('resume'):
-            quote = '"' if "'" in str(work_dir) else "'"
-            earlier = mlflow.search_runs(
-                [experiment_id],
-                f'tags.`{_WORK_DIR_TAG}` = {quote}{work_dir}{quote}',
-                max_results=1,
-                order_by=['attributes.start_time DESC'],
-                output_format='list',
-            )
+        earlier = self._trained_before(experiment_id, work_dir) if self.cfg.get('resume') else None
         # Inside a run of the caller's, a nested one.
-        if earlier:
-            self._run = mlflow.start_run(earlier[0].info.run_id, nested=True)
+        if earlier is not None:
+            self._run = mlflow.start_run(earlier, nested=True)
         else:
             name = self._run_name or work_dir.name
             self._run = mlflow.start_run(run_name=name, tags=tags, nested=True)
+
+    def _trained_before(self, experiment_id: str, work_dir: Path) -> str | None:
+        """The newest run of a work dir that is a training, not a test."""
+        quote = '"' if "'" in str(work_dir) else "'"
+        runs = self._mlflow.search_runs(
+            [experiment_id],
+            f'tags.`{_WORK_DIR_TAG}` = {quote}{work_dir}{quote}',
+            max_results=100,
+            order_by=['attributes.start_time DESC'],
+            output_format='list',
+        )
+        trained = (
+            run for run in runs if any(name.startswith('train/') for name in run.data.metrics)
+        )
+        return next((run.info.run_id for run in trained), None)
 
     def add_config(self, config: Config, **kwargs: Any) -> None:
         """Record the config: chosen keys as parameters, all of it as ``config.py``.
@@ -179,6 +187,7 @@ class MLflowVisBackend(upstream.MLflowVisBackend):
         }
         with self._warning_only():
             self._mlflow.log_params(params)
+        with self._warning_only():
             self._mlflow.log_text(self.cfg.pretty_text, 'config.py')
 
     @force_init_env

@@ -108,17 +108,20 @@ def test_a_killed_run_goes_on_and_what_ends_early_is_failed(client, tmp_path, ru
     assert killed.returncode == -signal.SIGKILL
     (left,) = runs(client, tmp_path)
     assert left.info.status == 'RUNNING'
-    assert run_python(script, work_dir, True, 'early', cwd=tmp_path).returncode == 0
-    (resumed,) = runs(client, tmp_path)
-    assert (resumed.info.run_id, resumed.info.status) == (left.info.run_id, 'FAILED')
-    assert points(client, resumed, 'train/loss') == [(1, 1.0), (2, 1.0)]
-    # A parameter cannot change within a run.
-    assert resumed.data.params['randomness.lr'] == '0.1'
-    # Without --resume the same work dir starts a run of its own.
+    # A test, or a training without --resume, is a run of its own.
     backend = MLflowVisBackend(str(work_dir / '20260102_000000' / 'vis_data'))
     backend.add_config(Config({'work_dir': str(work_dir)}))
+    backend.add_scalars({'test/mmdefect/AP50': 0.5})
     backend.close()
     assert len(runs(client, tmp_path)) == 2
+
+    assert run_python(script, work_dir, True, 'early', cwd=tmp_path).returncode == 0
+    (tested, resumed) = runs(client, tmp_path)
+    assert (resumed.info.run_id, resumed.info.status) == (left.info.run_id, 'FAILED')
+    assert points(client, resumed, 'train/loss') == [(1, 1.0), (2, 1.0)]
+    assert points(client, tested, 'test/mmdefect/AP50') == [(0, 0.5)]
+    # A parameter cannot change within a run.
+    assert resumed.data.params['randomness.lr'] == '0.1'
 
 
 @pytest.mark.slow
