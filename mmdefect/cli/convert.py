@@ -188,7 +188,8 @@ def convert(
     except InputError as error:
         raise InputError(_with_options(str(error))) from error
     if not content['images']:
-        raise InputError(f'{reader.name}: no images; check the path')
+        why = f'dropped {len(reader.problems)}: {reader.problems[0]}' if reader.problems else ''
+        raise InputError(f'{reader.name}: no images; {why or "check the path"}')
     with progress('writing'):
         write_json(out, content)
     _print_summary(reader, content, out)

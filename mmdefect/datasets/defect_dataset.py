@@ -137,7 +137,9 @@ class DefectDataset(BaseDetDataset):
         data_list = [info for info in infos if info is not None]
         self.problems = [*reader.problems, *converter.problems]
         if not data_list:
-            raise InputError(f'{reader.name}: no images; check the path and the annotation file')
+            why = f'dropped {len(self.problems)}: {self.problems[0]}' if self.problems else ''
+            cure = why or 'check the path and the annotation file'
+            raise InputError(f'{reader.name}: no images; {cure}')
         for note in reader.notes:
             print_log(note, logger='current', level=logging.WARNING)
         self._report(reader.name, data_list, converter)

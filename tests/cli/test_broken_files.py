@@ -29,10 +29,10 @@ DAMAGED = {
 def convert(tmp_path, monkeypatch, capfd):
     """``convert(sample)`` -> exit code, standard error; nothing may be written."""
 
-    def run(sample):
+    def run(sample, *flags):
         out = tmp_path / 'out' / 'a.json'
         source = tmp_path / 'data' / sample.source
-        arguments = ['mmdefect', 'convert', sample.source_format, str(source), str(out)]
+        arguments = ['mmdefect', 'convert', sample.source_format, str(source), str(out), *flags]
         monkeypatch.setattr(sys, 'argv', arguments)
         capfd.readouterr()
         with pytest.raises(SystemExit) as caught:
@@ -57,6 +57,17 @@ def test_exit_code_and_line(tmp_path, convert, name):
     assert code == 2
     (line,) = error.splitlines()
     assert line.startswith('mmdefect: ') and str(path) in line
+
+
+def test_nothing_left_says_why(tmp_path, convert):
+    sample = SAMPLES['label-studio']
+    sample.write(tmp_path / 'data')
+    for path in (tmp_path / 'data' / 'images').iterdir():
+        path.unlink()
+    code, error = convert(sample, '--drop-bad')
+    assert code == 2
+    (line,) = error.splitlines()
+    assert 'export.json: no images; dropped 2: ' in line and 'no image files' in line
 
 
 def test_as_a_process(tmp_path):

@@ -242,6 +242,16 @@ def test_empty_file(build, lazy):
         load()
 
 
+def test_nothing_left_says_why(build):
+    content = {
+        'images': [{'id': 1, 'file_name': 'gone.png', 'width': 0, 'height': 1}],
+        'annotations': [],
+        'categories': [],
+    }
+    with pytest.raises(InputError, match='no images; dropped 1: .*gone.png: width and height'):
+        build(content, on_error='drop').full_init()
+
+
 def test_voc_class_without_boxes_is_no_error(tmp_path):
     for folder in ('images', 'annotations'):
         (tmp_path / folder).mkdir()

@@ -239,6 +239,8 @@ class ImageIndex:
             InputError: The folder is missing or holds no image.
         """
         if self._by_stem is None:
+            # Looked through once, also where nothing is found.
+            self._by_stem = {}
             self._by_stem = files_by_stem(self.folder, IMAGE_SUFFIXES, 'image')
             for paths in self._by_stem.values():
                 for path in paths:

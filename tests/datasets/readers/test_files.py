@@ -134,3 +134,12 @@ def test_lists_that_are_none(tmp_path):
     os.truncate(path, 65 * 1024**2)
     with pytest.raises(InputError, match=r'train\.txt: list file has more than 65536 KiB'):
         read_list(path)
+
+
+def test_a_folder_without_images_is_looked_through_once(tmp_path, monkeypatch):
+    index = ImageIndex(tmp_path)
+    with pytest.raises(InputError, match='no image files'):
+        index.find('a.json', 'a.png')
+    monkeypatch.setattr('mmdefect.datasets.readers.files.files_by_stem', None)
+    with pytest.raises(InputError, match=r"a\.json: image 'b\.png' is missing"):
+        index.find('a.json', 'b.png')
