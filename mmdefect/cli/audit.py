@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,16 +90,13 @@ def audit(
         raise InputError(f'--out {target}: name an HTML file; the JSON file is put beside it')
     if model is not None and no_images:
         raise InputError('--model needs the images; leave out --no-images')
-    sources, wanted = _sources(data, source_format, splits, list_file, classes, zero_based)
-    result = run_audit(
-        sources,
-        ', '.join(map(str, data)),
-        wanted=wanted,
-        check_images=not no_images,
-        track=track,
-    )
-    if model is not None:
-        _ask_model(result, model)
+    # Standard output is for the result, whatever upstream prints on the way.
+    with contextlib.redirect_stdout(sys.stderr):
+        sources, wanted = _sources(data, source_format, splits, list_file, classes, zero_based)
+        name = ', '.join(map(str, data))
+        result = run_audit(sources, name, wanted=wanted, check_images=not no_images, track=track)
+        if model is not None:
+            _ask_model(result, model)
     content = result.as_dict()
     if target is not None:
         _write(result, content, target, max_thumbnails, not no_images)

@@ -60,9 +60,10 @@ KINDS: dict[str, Kind] = {
         'Same image in two splits',
         'problem',
         'An image of one split is the same file, has the same pixels or looks nearly the same as '
-        'one of another split (perceptual hash, then correlation of thumbnails): the evaluation '
-        'tells how well the model remembers.',
-        'put both images into one split; `mmdefect split --group` keeps parts together',
+        'one of another split (perceptual hash, then correlation of thumbnails 0.98 or more): the '
+        'evaluation tells how well the model remembers.',
+        'put both images into one split; `mmdefect split --group` keeps parts together. Different '
+        'parts in one fixture may be named by mistake: compare the pictures',
     ),
     'part-leak': Kind(
         'Same part in two splits',

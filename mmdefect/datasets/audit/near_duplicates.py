@@ -13,19 +13,15 @@ from mmdefect.datasets.audit.image_files import ImageFacts
 from mmdefect.datasets.audit.perceptual_hash import close_hashes, hamming
 from mmdefect.datasets.audit.split_checks import mark_image
 from mmdefect.datasets.audit.table import AuditTable
+from mmdefect.datasets.audit.thumbnail_match import CORRELATION, correlate, leave_out_common
 from mmdefect.datasets.audit.touching_boxes import connected_boxes
 
 __all__ = ['BLANK', 'LookAlikes', 'check_look_alikes', 'find_look_alikes']
 
-# Limits; docs and KINDS state them. Chosen on NEU-DET and DeepPCB: of 1,002,000 NEU-DET pairs
-# three differ in 10 bits or fewer without being copies, with correlations up to .944; copies
-# by JPEG quality 30, half size, blur, noise, gamma or a shift of 2 pixels stay above .95.
+# Bits of the hash that may differ; copies by JPEG quality 30, noise or blur differ in so many.
 _MOST_BITS = 10
-_CORRELATION = 0.95
 # Below this standard deviation (of 255) there is nothing to compare.
 BLANK = 1.0
-# Pairs correlated at once, 8 kB each.
-_CHUNK = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +32,7 @@ class LookAlikes:
         first (np.ndarray): Images, int64, shape (P,).
         second (np.ndarray): Their look-alikes, each above ``first``, int64, shape (P,).
         bits (np.ndarray): Bits of 64 in which the hashes differ, uint8, shape (P,).
-        correlation (np.ndarray): Of the thumbnails, float32, 0.95 to 1, shape (P,).
+        correlation (np.ndarray): Of the thumbnails, float32, 0.98 to 1, shape (P,).
         whole (bool): All pairs are there; False when there are very many.
 
     Example:
@@ -54,11 +50,12 @@ class LookAlikes:
 def find_look_alikes(
     images: Sequence[int], facts: Sequence[ImageFacts], split_of: Sequence[int]
 ) -> LookAlikes:
-    """Find images whose hashes differ in 10 bits at most and whose thumbnails correlate by 0.95.
+    """Find images whose hashes differ in 10 bits at most and whose thumbnails correlate by 0.98.
 
     The hash finds candidates without comparing all with all; the correlation of the 32 x 32
-    thumbnails, their mean left out, throws out textures and dark images that only hash alike.
-    Blank images are left out.
+    thumbnails throws out textures and dark images that only hash alike; and in a crowd of
+    look-alikes, parts in one fixture, only those count that agree in what sets them apart from
+    the crowd. Blank images are left out.
 
     Args:
         images (Sequence[int]): Numbers of N images, as they are to be returned.
@@ -82,15 +79,15 @@ def find_look_alikes(
     hashes = np.array([facts[row].look for row in usable], np.uint64)
     first, second, whole = close_hashes(hashes, _MOST_BITS)
     small = np.array([facts[row].small.ravel() for row in usable], np.uint8)
-    correlation = _correlate(small, first, second)
-    keep = correlation >= _CORRELATION
-    first, second = first[keep], second[keep]
+    correlation = correlate(small, first, second)
+    keep = correlation >= CORRELATION
+    first, second, correlation = first[keep], second[keep], correlation[keep]
+    keep = leave_out_common(small, first, second, correlation)
+    first, second, correlation = first[keep], second[keep], correlation[keep]
     bits = hamming(hashes[first], hashes[second])
     pair = np.sort(np.stack([numbers[first], numbers[second]]), axis=0)
     order = np.lexsort((pair[1], pair[0]))
-    return LookAlikes(
-        pair[0, order], pair[1, order], bits[order], np.minimum(correlation[keep], 1)[order], whole
-    )
+    return LookAlikes(pair[0, order], pair[1, order], bits[order], correlation[order], whole)
 
 
 def _interleaved(rows: list[int], split_of: Sequence[int]) -> list[int]:
@@ -103,22 +100,6 @@ def _interleaved(rows: list[int], split_of: Sequence[int]) -> list[int]:
         total[split] = total.get(split, 0) + 1
     share = [(number + 0.5) / total[split] for number, split in place]
     return [rows[index] for index in np.argsort(np.array(share), kind='stable').tolist()]
-
-
-def _correlate(
-    small: npt.NDArray[np.uint8], first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
-    """Pearson's correlation of thumbnails, shape (N, pixels), pair by pair."""
-    correlation = np.zeros(len(first), np.float32)
-    if not len(first):
-        return correlation
-    mean, deviation = small.mean(axis=1), np.maximum(small.std(axis=1), 1e-6)
-    for begin in range(0, len(first), _CHUNK):
-        a, b = first[begin : begin + _CHUNK], second[begin : begin + _CHUNK]
-        dot = np.einsum('ij,ij->i', small[a].astype(np.float32), small[b].astype(np.float32))
-        both = dot / small.shape[1] - mean[a] * mean[b]
-        correlation[begin : begin + _CHUNK] = both / (deviation[a] * deviation[b])
-    return correlation
 
 
 def check_look_alikes(

@@ -56,8 +56,9 @@ def data_sources(
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> for name in ('a.png', 'train.txt', 'val.txt'):
-        ...     _ = (folder / name).write_text('a')
+        >>> coco = '{"images": [], "annotations": [], "categories": []}'
+        >>> for name, text in (('a.json', coco), ('train.txt', 'a'), ('val.txt', 'b')):
+        ...     _ = (folder / name).write_text(text)
         >>> [source.split for source in data_sources([folder])]
         ['train', 'val']
     """
@@ -75,7 +76,10 @@ def data_sources(
             for name, path, kind in zip(names, data, formats, strict=True)
         ]
     path, kind = data[0], formats[0]
-    found = dict(lists or {}) or _list_files(path)
+    found = dict(lists or {})
+    # What lists name beside bare images may be their annotations.
+    if not found and kind != 'folder':
+        found = _list_files(path)
     if found:
         return [
             Source(name, partial(open_reader, path, kind, list_file=str(file), **keys))
