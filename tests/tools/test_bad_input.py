@@ -209,7 +209,8 @@ def add_category(content):
 @pytest.mark.parametrize(
     ('spoil', 'parts'),
     [
-        (spoil_box(float('nan'), 2, 5, 5), ['001.png, annotation 3', 'not finite']),
+        (spoil_box(float('nan'), 2, 5, 5), ['train.json', 'NaN is no JSON number']),
+        (spoil_box(1e39, 2, 5, 5), ['001.png, annotation 3', 'not finite']),
         (spoil_box(3, 2, -5, 5), ['001.png, annotation 3', 'width -5']),
         (spoil_box(3, 2, 5, 0), ['001.png, annotation 3', 'height 0']),
         (spoil_box(300, 2, 5, 5), ['001.png, annotation 3', 'outside the image']),

@@ -1,7 +1,7 @@
 'use strict';
 // The confusion matrix as a table: counts, shaded by the share of their row.
 
-// counts[true][given]; the last row is "nothing there", the last column "not found".
+// counts[true][given]; the last row is "no defect of its own", the last column "not found".
 function confusionMatrix(place, readout, names, colours, counts) {
   const last = names.length;
   const compact = last > 12;
@@ -20,7 +20,7 @@ function confusionMatrix(place, readout, names, colours, counts) {
   const body = html('tbody', '', undefined, table);
   counts.forEach((values, row) => {
     const line = html('tr', '', undefined, body);
-    title(line, row < last ? names[row] : 'nothing there', colours[row], 'row');
+    title(line, row < last ? names[row] : 'no defect of its own', colours[row], 'row');
     const sum = total(values);
     values.forEach((value, column) => {
       const cell = html('td', '', undefined, line);
