@@ -24,6 +24,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -79,6 +80,18 @@ def main() -> int:
     unknown = set(chosen) - set(samples)
     if unknown:
         parser.error(f'unknown {sorted(unknown)[0]!r}; known are {", ".join(samples)}')
+    # Imports print; standard output is for the result.
+    with redirect_stdout(sys.stderr):
+        tallies, growth, minutes = _fuzz_all([samples[name] for name in chosen], args)
+        machine = describe_machine()
+    _report(tallies, growth, minutes, machine, args.json)
+    return int(any(tally.failures for tally in tallies.values()))
+
+
+def _fuzz_all(
+    samples: list[Sample], args: argparse.Namespace
+) -> tuple[dict[str, Tally], float, float]:
+    """Tallies by name, MB over the memory of the program, minutes."""
     warnings.filterwarnings('ignore')
     logging.disable(logging.WARNING)
     # What is imported at the first call would count as the memory of that file.
@@ -86,18 +99,13 @@ def main() -> int:
 
     # MMEngine collects garbage for every data set, which would look through all modules.
     gc.freeze()
-    start = time.perf_counter()
-    before = _peak_memory()
-    tallies: dict[str, Tally] = {}
-    each = -(-args.files // len(chosen))
+    start, before = time.perf_counter(), _peak_memory()
+    numbers = range(args.first, args.first - (-args.files // len(samples)))
     with tempfile.TemporaryDirectory(prefix='fuzz_readers_') as folder:
-        for name in chosen:
-            numbers = range(args.first, args.first + each)
-            tallies[name] = _fuzz(samples[name], Path(folder) / 'data', numbers, args)
-    minutes = (time.perf_counter() - start) / 60
-    growth = _peak_memory() - before
-    _report(tallies, growth, minutes, describe_machine(), args.json)
-    return int(any(tally.failures for tally in tallies.values()))
+        tallies = {
+            sample.name: _fuzz(sample, Path(folder) / 'data', numbers, args) for sample in samples
+        }
+    return tallies, _peak_memory() - before, (time.perf_counter() - start) / 60
 
 
 def _fuzz(sample: Sample, root: Path, numbers: range, args: argparse.Namespace) -> Tally:

@@ -7,9 +7,12 @@ from typing import Any
 
 __all__ = [
     'COCOReader',
+    'CVATReader',
     'DeepPCBReader',
     'DefectDataset',
     'FolderReader',
+    'LabelMeReader',
+    'LabelStudioReader',
     'LoadImage',
     'MaskReader',
     'PackInputs',
@@ -24,9 +27,12 @@ __all__ = [
 
 _HOMES = {
     'COCOReader': 'mmdefect.datasets.readers',
+    'CVATReader': 'mmdefect.datasets.readers',
     'DeepPCBReader': 'mmdefect.datasets.readers',
     'DefectDataset': 'mmdefect.datasets.defect_dataset',
     'FolderReader': 'mmdefect.datasets.readers',
+    'LabelMeReader': 'mmdefect.datasets.readers',
+    'LabelStudioReader': 'mmdefect.datasets.readers',
     'LoadImage': 'mmdefect.datasets.transforms',
     'MaskReader': 'mmdefect.datasets.readers',
     'PackInputs': 'mmdefect.datasets.transforms',

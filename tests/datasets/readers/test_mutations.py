@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -120,3 +121,35 @@ def test_the_judge_accepts_what_is_right(tmp_path, monkeypatch):
             reader_judge, 'open_reader', lambda *_, fault=fault, **__: Broken(tmp_path, fault)
         )
         assert reader_judge.answer(SAMPLES['voc'], tmp_path, 'drop').outcome == outcome
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {benchmarks!r})
+import fuzz_readers
+from mmdefect.datasets.readers import VOCReader
+read_one = VOCReader._read_one
+def damaged_only(self, stem, xml_files, images):
+    if b'</annotation>' not in xml_files[stem][0].read_bytes():
+        raise KeyError(stem)
+    return read_one(self, stem, xml_files, images)
+if {faulty!r}:
+    VOCReader._read_one = damaged_only
+sys.argv = ['fuzz_readers.py', '--files', '120', '--formats', 'voc', 'folder', '--keep', {keep!r}]
+sys.exit(fuzz_readers.main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('faulty', [False, True])
+def test_the_script_saves_what_fails(tmp_path, faulty):
+    kept = tmp_path / 'kept'
+    benchmarks = str(Path(reader_judge.__file__).parent)
+    code = SCRIPT.format(benchmarks=benchmarks, faulty=faulty, keep=str(kept))
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == int(faulty), done.stderr
+    assert '| folder | 60 |' in done.stdout
+    assert kept.exists() == faulty
+    if faulty:
+        assert "on_error='raise': KeyError" in done.stderr
+        assert all((case / 'annotations').is_dir() for case in kept.iterdir())
