@@ -30,6 +30,8 @@ def shortened(line):
         return f'{line} --cfg-options test_dataloader.dataset.indices=8'
     if 'benchmarks/neu_det.py' in line:
         return f'{line} --epochs 1 --images 16 --rounds 1'
+    if 'benchmarks/audit.py' in line:
+        return f'{line} --boxes 1000 --images 10 --pictures 8'
     if 'benchmarks/train_step.py' in line:
         return f'{line} --rounds 1 --steps 1'
     return line

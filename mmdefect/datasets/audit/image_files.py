@@ -109,9 +109,9 @@ def inspect_image(path: Path) -> ImageFacts:
 
 def _is_grey(pixels: npt.NDArray[np.generic]) -> bool:
     """Whether the three channels are equal, but for what JPEG rounds away."""
-    some = pixels[::_SAMPLE, ::_SAMPLE].astype(np.int32)
-    spread = some.max(axis=2) - some.min(axis=2)
-    return int(spread.max(initial=0)) <= _ROUNDED * (257 if pixels.dtype == np.uint16 else 1)
+    blue, green, red = cv2.split(np.ascontiguousarray(pixels[::_SAMPLE, ::_SAMPLE]))
+    spread = cv2.max(cv2.absdiff(blue, green), cv2.absdiff(green, red))
+    return int(spread.max()) <= _ROUNDED * (257 if pixels.dtype == np.uint16 else 1)
 
 
 def inspect_images(paths: Iterable[Path], workers: int = 2) -> Iterator[ImageFacts]:
