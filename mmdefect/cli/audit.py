@@ -12,7 +12,7 @@ import typer
 
 from mmdefect.cli.progress import track
 from mmdefect.datasets.format_names import FORMATS
-from mmdefect.errors import InputError
+from mmdefect.errors import InputError, nearest_name
 
 if TYPE_CHECKING:
     from mmdefect.datasets.audit import Audit, Source
@@ -74,6 +74,13 @@ def audit(
     max_thumbnails: Annotated[
         int, typer.Option(min=0, help='Findings of each kind shown in the HTML file.')
     ] = 24,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar='KIND',
+            help='A kind of problem that has been looked at and gives no exit code 1; repeatable.',
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option('--json', help='Print one JSON object and nothing else.')
     ] = False,
@@ -83,11 +90,16 @@ def audit(
     Unreadable and odd images, leaks between splits, suspicious boxes and classes. Nothing is
     written beside the data.
     """
-    from mmdefect.datasets.audit import run_audit
+    from mmdefect.datasets.audit import KINDS, run_audit
 
     target = out or (None if as_json else _OUT)
     if target is not None and target.suffix.lower() == '.json':
         raise InputError(f'--out {target}: name an HTML file; the JSON file is put beside it')
+    for kind in allow or ():
+        if kind not in KINDS:
+            near = nearest_name(kind, KINDS)
+            hint = f'did you mean {near!r}?' if near else f'known: {", ".join(KINDS)}'
+            raise InputError(f'--allow: no kind {kind!r}; {hint}')
     if model is not None and no_images:
         raise InputError('--model needs the images; leave out --no-images')
     # Standard output is for the result, whatever upstream prints on the way.
@@ -106,7 +118,8 @@ def audit(
         from mmdefect.cli.audit_tables import print_audit
 
         print_audit(result, target)
-    raise typer.Exit(1 if result.problems else 0)
+    left = [kind for kind in result.found.kinds() if KINDS[kind].severity == 'problem']
+    raise typer.Exit(1 if set(left) - set(allow or ()) else 0)
 
 
 def _sources(

@@ -87,12 +87,14 @@ def _spread(values: list[float] | None) -> str:
     """The quantiles at 5, 50 and 95 %."""
     if not values:
         return ''
-    return ' '.join(f'{value:.0f}' if value >= 100 else f'{value:.2g}' for value in values[1:6:2])
+    return ' '.join(
+        f'{value:.0f}' if 100 <= value < 1e5 else f'{value:.2g}' for value in values[1:6:2]
+    )
 
 
 def _facts(audit: Audit) -> list[str]:
     lines = []
-    if audit.files is not None:
+    if audit.files is not None and audit.files.formats:
         parts = [
             ', '.join(f'{count} {name}' for name, count in counts.items())
             for counts in (
@@ -132,6 +134,7 @@ def _print_findings(console: Console, audit: Audit) -> None:
         line = Text(f'{severity:7} {audit.found.totals[kind]:{width}} ')
         line.stylize('red' if severity == 'problem' else 'cyan', 0, 7)
         line.append(KINDS[kind].title, 'bold')
+        line.append(f' ({kind})')
         console.print(line, soft_wrap=True)
         example = f'{worst.where}: {worst.what}'.replace(root, '')
-        console.print(f'{"":{width + 8}} {example}', soft_wrap=True)
+        console.print(f'{"":{width + 8}} {" ".join(example.split())}', soft_wrap=True)

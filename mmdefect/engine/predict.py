@@ -117,7 +117,7 @@ class TrainedModel:
         batch_size: int = 1,
         workers: int = 0,
     ) -> None:
-        self.model = model
+        self.model: Any = model
         # Built here, so that what upstream prints at its first import comes before the work.
         self.steps = Compose(
             [step for step in pipeline if not str(step['type']).endswith('LoadAnnotations')]
@@ -194,7 +194,7 @@ def load_model(config_file: Path, checkpoint: Path) -> TrainedModel:
     content = checkpoints.load(checkpoint, map_location='cpu')
     weights = checkpoint_weights(content, str(checkpoint))
     init_default_scope(config.get('default_scope', 'mmdet'))
-    loader = next((config[key] for key in _LOADERS if config.get(key)), None)
+    loader: Any = next((config[key] for key in _LOADERS if config.get(key)), {})
     dataset = _inner_dataset(loader['dataset']) if loader else {}
     if not dataset.get('pipeline'):
         raise InputError(f'{config_file}: no test_dataloader with a pipeline; give a detector')

@@ -132,8 +132,8 @@ def _class_rows(audit: Audit, colours: list[str]) -> list[dict[str, Any]]:
             'touching': row.touching / max(sum(row.boxes), 1),
             'half_image': row.half_image / max(sum(row.boxes), 1),
             'found': sum(
-                audit.found.per_class.get(kind, {}).get(row.name, 0)
-                for kind in audit.found.kinds()
+                counts[row.name]
+                for kind, counts in audit.found.per_class.items()
                 if KINDS[kind].severity == 'problem'
             ),
         }

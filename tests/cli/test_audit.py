@@ -52,7 +52,7 @@ def test_tables_and_files(audit, data, tmp_path):
     with_a_problem(data)
     code, out, _ = audit(data)
     assert code == 1
-    assert 'problem 1 Same box twice' in out
+    assert 'problem 1 Same box twice (same-box-twice)' in out
     assert 'annotations 6, 99: two boxes of chip with IoU 1.000' in out
     assert 'image checks:' in out and 'images/s' in out
     assert 'look at work_dirs/audit/audit.html' in out
@@ -67,6 +67,13 @@ def test_no_problem_exits_0(audit, data):
     assert code == 0
     assert out.splitlines()[-1].startswith('0 problems, 2 notes; look at x/a.html')
     assert 'image checks' not in out
+
+
+def test_allowed_kinds_give_no_exit_code(audit, data):
+    with_a_problem(data)
+    assert audit(data, '--json', '--allow', 'cut-box')[0] == 1
+    code, out, _ = audit(data, '--json', '--allow', 'cut-box', '--allow', 'same-box-twice')
+    assert code == 0 and json.loads(out)['problems'] == 1
 
 
 def test_json_prints_one_object_and_writes_nothing(audit, data, tmp_path):
@@ -125,6 +132,7 @@ def test_model(audit, data, tiny_trained):
         (['data', '--zero-based'], "COCOReader: unknown key 'one_based'"),
         (['data', '--model', 'x', '--no-images'], '--model needs the images'),
         (['data', '--model', 'none'], 'none: no such work dir or checkpoint'),
+        (['data', '--allow', 'cut-bax'], "--allow: no kind 'cut-bax'; did you mean 'cut-box'?"),
         (['data', '--out', 'a.json'], '--out a.json: name an HTML file'),
         (['data', '--out', 'data'], 'data: is a folder'),
         (['none.py'], 'none.py: no such file'),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ _MOST_PAIRS = 100
 _BITS = np.array([bin(value).count('1') for value in range(1 << 16)], np.uint8)
 
 
-def thumbnail(grey: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+def thumbnail(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Shrink an image to 32 x 32 and stretch its grey values to 0..255.
 
     Args:
@@ -63,7 +64,7 @@ def perceptual_hash(small: npt.NDArray[np.uint8]) -> int:
         >>> perceptual_hash(ramp) == perceptual_hash(ramp // 2)
         True
     """
-    low = cv2.dct(small.astype(np.float32))[:_LOW, :_LOW].ravel()
+    low = np.asarray(cv2.dct(small.astype(np.float32))[:_LOW, :_LOW], np.float32).ravel()
     bits = low > np.median(low[1:])
     bits[0] = False
     return int.from_bytes(np.packbits(bits).tobytes(), 'big')
