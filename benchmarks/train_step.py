@@ -1,119 +1,166 @@
-"""Images per second of one training step, float32 against bfloat16, alternating in one run.
+"""One training step: stock MMDetection in float32 against ours in float32 and bfloat16.
 
-    python benchmarks/train_step.py CONFIG [--rounds 7] [--steps 3] [--json]
+    python benchmarks/train_step.py [--models ...] [--size 224] [--batch 8] [--rounds 5] [--json]
 
-The batch is one real batch of the config's data set; loading it is not measured. Medians over
-the rounds, spread is half the range of the middle half.
+Both models have the same architecture and weights and see the same batch of noise with boxes;
+they take turns in this process. Stock is MMDetection on mmcv's compiled ops: `make benchmark-env`
+makes the environment that has them, and this script goes on in it by itself. Without it only ours
+is timed. Loading is not measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
-import warnings
-from contextlib import redirect_stdout
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from peers import (
+    CONFIGS,
+    DEVICE,
+    alternate,
+    build_models,
+    has_compiled_mmcv,
+    make_batch,
+    print_rows,
+    use_compiled_environment,
+)
 
-import mmdefect  # noqa: F401  lets a wheel-only OpenMMLab install run
 from mmdefect.engine.launch import run
+from mmdefect.engine.precision import autocast_layers, low_precision
 
 
-def measure_training_step(config: str | Path, rounds: int = 7, steps: int = 3) -> dict[str, Any]:
-    """Time forward, backward and optimiser step on one batch.
+def training_step(model: torch.nn.Module, batch: dict[str, Any], half: bool) -> Callable[[], None]:
+    """Make a function that does forward, backward and optimiser step.
 
     Args:
-        config (str | Path): Config file.
-        rounds (int): Alternations between the two precisions. Default 7.
-        steps (int): Steps per precision and round; their mean is one sample. Default 3.
+        model (nn.Module): A detector.
+        batch (dict): What its data preprocessor takes.
+        half (bool): Layers in bfloat16.
 
     Returns:
-        dict[str, Any]: ``fp32`` and ``bf16``, each with ``images_per_second`` and ``spread``.
+        Callable: The step.
     """
-    from mmengine.config import Config
-    from mmengine.registry import DefaultScope
-    from mmengine.runner import Runner
-
-    from mmdefect.engine.precision import keep_head_outputs_float32
-
-    warnings.filterwarnings('ignore')
-    settings = Config.fromfile(config)
-    DefaultScope.get_instance('benchmark', scope_name=settings.default_scope)
-    torch.manual_seed(0)
-    loader_settings = {**settings.train_dataloader, 'num_workers': 0, 'persistent_workers': False}
-    batch = next(iter(Runner.build_dataloader(loader_settings, seed=0)))
-    from mmdet.registry import MODELS
-
-    model = MODELS.build(settings.model)
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    model.to(device).train()
-    keep_head_outputs_float32(model)
+    model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
     data = model.data_preprocessor(batch, True)
 
-    def step(half: bool) -> None:
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
+    def step() -> None:
+        context = autocast_layers(model, DEVICE, low_precision(DEVICE)) if half else nullcontext()
+        with context:
             losses = model(**data, mode='loss')
         loss, _ = model.parse_losses(losses)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if device == 'cuda':
-            torch.cuda.synchronize()
 
-    for half in (False, True, False, True):
-        step(half)
-    speeds: dict[str, list[float]] = {'fp32': [], 'bf16': []}
-    images = len(data['inputs'])
-    for _ in range(rounds):
-        for name, half in (('fp32', False), ('bf16', True)):
-            start = time.perf_counter()
-            for _ in range(steps):
-                step(half)
-            speeds[name].append(images * steps / (time.perf_counter() - start))
-    return {name: _median(values) for name, values in speeds.items()}
+    return step
 
 
-def _median(values: list[float]) -> dict[str, float]:
-    low, middle, high = np.percentile(values, [25, 50, 75])
-    return {'images_per_second': float(middle), 'spread': float((high - low) / 2)}
+def measure_training_step(config: str | Path, rounds: int = 7, steps: int = 3) -> dict[str, Any]:
+    """Time the step of a config on one real batch, float32 and bfloat16 in turn.
+
+    Args:
+        config (str | Path): Config file.
+        rounds (int): Turns. Default 7.
+        steps (int): Steps in a turn; their mean is one sample. Default 3.
+
+    Returns:
+        dict[str, Any]: ``fp32`` and ``bf16``, each with ``images_per_second`` and ``spread``.
+    """
+    from mmdet.registry import MODELS
+    from mmengine.config import Config
+    from mmengine.registry import DefaultScope
+    from mmengine.runner import Runner
+
+    settings = Config.fromfile(config)
+    DefaultScope.get_instance('benchmark', scope_name=settings.default_scope)
+    torch.manual_seed(0)
+    loader_settings = {**settings.train_dataloader, 'num_workers': 0, 'persistent_workers': False}
+    batch = next(iter(Runner.build_dataloader(loader_settings, seed=0)))
+    model = MODELS.build(settings.model).to(DEVICE)
+    times = alternate(
+        {'fp32': training_step(model, batch, False), 'bf16': training_step(model, batch, True)},
+        rounds,
+        steps,
+    )
+    images = len(batch['inputs'])
+    return {
+        name: {
+            'images_per_second': images / timing['seconds'],
+            'spread': images / timing['seconds'] * timing['spread'] / timing['seconds'],
+        }
+        for name, timing in times.items()
+    }
 
 
-def main() -> None:
-    """Measure one config and print the two speeds."""
-    from machine import describe_machine
+def compare(
+    name: str,
+    what: str,
+    make_step: Callable[[torch.nn.Module, dict[str, Any], bool], Callable[[], None]],
+    args: argparse.Namespace,
+) -> list[dict[str, Any]]:
+    """Time one model in float32 and bfloat16 against stock in float32.
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', type=Path)
-    parser.add_argument('--rounds', type=int, default=7)
-    parser.add_argument('--steps', type=int, default=3)
+    Args:
+        name (str): Key of ``CONFIGS``.
+        what (str): What is timed, for the names of the rows.
+        make_step (Callable): Makes the function to time of a model, a batch and the precision.
+        args (argparse.Namespace): ``size``, ``batch``, ``rounds``, ``repeats``.
+
+    Returns:
+        list[dict[str, Any]]: Two rows, float32 and bfloat16, in images per second.
+    """
+    models = build_models(name, stock=has_compiled_mmcv())
+    batch = make_batch(args.size, args.batch)
+    steps = {
+        'fp32': make_step(models['ours'], batch, False),
+        'bf16': make_step(models['ours'], batch, True),
+    }
+    if 'stock' in models:
+        steps = {'stock': make_step(models['stock'], batch, False), **steps}
+    times = alternate(steps, args.rounds, args.repeats)
+    rows = []
+    for half in ('fp32', 'bf16'):
+        ours, peer = times[half], times.get('stock')
+        rows.append(
+            {
+                'name': f'{name} {args.size} px batch {args.batch} {what} {half}',
+                'ours': args.batch / ours['seconds'],
+                'peer': args.batch / peer['seconds'] if peer else None,
+                'ratio': peer['seconds'] / ours['seconds'] if peer else None,
+                'unit': 'img/s',
+                'spread': ours['spread'] / ours['seconds'],
+            }
+        )
+    return rows
+
+
+def report(what: str, make_step: Callable[..., Callable[[], None]], description: str) -> None:
+    """Parse the command line, measure, print a table or JSON.
+
+    Args:
+        what (str): What is timed, for the names of the rows.
+        make_step (Callable): As for :func:`compare`.
+        description (str): Of the command.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('--models', nargs='+', choices=list(CONFIGS), default=list(CONFIGS))
+    parser.add_argument('--size', type=int, default=224, help='image side in pixels')
+    parser.add_argument('--batch', type=int, default=8, help='images in a batch')
+    parser.add_argument('--rounds', type=int, default=5, help='turns')
+    parser.add_argument('--repeats', type=int, default=2, help='calls in a turn')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     args = parser.parse_args()
+    use_compiled_environment()
     # Imports and loggers print; standard output is for the result.
     with redirect_stdout(sys.stderr):
-        speeds = measure_training_step(args.config, args.rounds, args.steps)
-        machine = describe_machine()
-    fast, slow = speeds['bf16']['images_per_second'], speeds['fp32']['images_per_second']
-    row = {
-        'name': f'{args.config.stem} training step bf16 against fp32',
-        'ours': fast,
-        'peer': slow,
-        'ratio': fast / slow,
-        'unit': 'img/s',
-    }
-    if args.json:
-        print(json.dumps({'machine': machine, 'rows': [row]}))
-    else:
-        print(f'machine: {machine}')
-        for name, speed in speeds.items():
-            print(f'{name}: {speed["images_per_second"]:.2f} ±{speed["spread"]:.2f} img/s')
-        print(f'ratio: {fast / slow:.2f}')
+        rows = [row for name in args.models for row in compare(name, what, make_step, args)]
+    print_rows(rows, args.json)
 
 
 if __name__ == '__main__':
-    run(lambda _: main())
+    run(lambda _: report('training step', training_step, __doc__.splitlines()[0]))
