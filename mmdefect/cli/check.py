@@ -33,16 +33,14 @@ def check(
     from mmdefect.cli.config_command import quiet, read_command_config
     from mmdefect.cli.progress import progress
 
-    with quiet(), progress('checking', unit='steps') as update:
+    with quiet(), progress('checking') as update:
         from mmdefect.engine.check import check_config
 
         loaded = read_command_config(config, cfg_options, more_options)
-        done = 0
 
         def show(stage: str) -> None:
-            nonlocal done
-            done += 1
-            update(done, None)
+            # There is nothing to count, and so no rate to show.
+            update(0, description=f'checking, {stage}')
 
         report = check_config(loaded, iterations, progress=show)
     if as_json:

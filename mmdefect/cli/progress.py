@@ -70,8 +70,8 @@ def progress(
         unit (str): What is counted, in the plural. Default ``'images'``.
 
     Yields:
-        Callable[..., None]: ``update(done, total=None)``; a total of None leaves the one known
-        before.
+        Callable[..., None]: ``update(done, total=None, description=None)``; None leaves what was
+        known before.
 
     Example:
         >>> with progress('drawing', unit='parts') as update:
@@ -101,8 +101,10 @@ class _Display:
         # The cursor is hidden while a bar moves; it must come back however the process ends.
         atexit.register(self.close)
 
-    def update(self, done: int, total: int | None = None) -> None:
+    def update(self, done: int, total: int | None = None, description: str | None = None) -> None:
         self._done = done
+        if description is not None:
+            self._description = description
         if total is not None:
             self._total = total
 
@@ -137,7 +139,10 @@ class _Display:
         ) as bar:  # fmt: skip
             task = bar.add_task(self._description, total=self._total, text=self._text())
             while True:
-                bar.update(task, completed=self._done, total=self._total, text=self._text())
+                bar.update(
+                    task, description=self._description, completed=self._done,
+                    total=self._total, text=self._text(),
+                )  # fmt: skip
                 bar.refresh()
                 if self._ended.wait(_REFRESH_SECONDS):
                     break

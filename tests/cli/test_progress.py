@@ -114,6 +114,16 @@ def test_lines_where_there_is_no_terminal(monkeypatch, capsys):
     assert out.out == ''
 
 
+def test_the_description_may_change(monkeypatch, capsys):
+    monkeypatch.setattr(module, '_QUIET_SECONDS', 0.01)
+    monkeypatch.setattr(module, '_LINE_SECONDS', 0.01)
+    with progress('checking') as update:
+        update(0, description='checking, training')
+        while 'training' not in (out := capsys.readouterr()).err:
+            pass
+    assert re.search(r'checking, training: 0:00 elapsed\n', out.err)
+
+
 def test_short_work_is_silent_and_leaves_no_thread(capsys):
     import threading
 

@@ -90,7 +90,7 @@ def test_loss_falls_and_the_report_shows_the_images(config, deep, tmp_path):
     record = json.loads((tmp_path / 'evaluation.json').read_text())
     assert record['metrics']['AP50'] > 0.3
     page = write_report(tmp_path).read_text(encoding='utf-8')
-    pictures = re.findall(r'data:image/jpeg;base64,([A-Za-z0-9+/=]+)', page)
+    pictures = re.findall(r'data:image/(?:jpeg|webp);base64,([A-Za-z0-9+/=]+)', page)
     assert len(pictures) >= 8
     shown = [
         cv2.imdecode(np.frombuffer(base64.b64decode(code), np.uint8), cv2.IMREAD_GRAYSCALE)
