@@ -20,7 +20,8 @@ def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> I
     Anchors, decoded boxes, RoIs, projections between views, NMS and losses are computed between
     the layers and so stay float32: under an autocast around the whole step a matrix product of
     coordinates would be rounded to bfloat16 (333 becomes 332). Features pass from layer to layer
-    in ``dtype``; what a head returns is float32.
+    in ``dtype``; what a head returns is float32. RoI extractors get float32 features, as
+    MMDetection's cast the RoIs to the type of these and compiled operators know no bfloat16.
 
     Args:
         model (nn.Module): A detector, classifier or semi-supervised detector of OpenMMLab.
@@ -57,7 +58,13 @@ def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> I
     def widen(module: nn.Module, inputs: Any, outputs: Any) -> Any:
         return _to_float32(outputs)
 
+    def widen_inputs(module: nn.Module, inputs: Any, kwargs: Any) -> Any:
+        return _to_float32(inputs), _to_float32(kwargs)
+
     for name, layer in _layers(model):
+        if name.endswith('roi_extractor'):
+            handles.append(layer.register_forward_pre_hook(widen_inputs, with_kwargs=True))
+            continue
         handles.append(layer.register_forward_pre_hook(enter))
         handles.append(layer.register_forward_hook(leave, always_call=True))
         if name.endswith('head'):
@@ -95,7 +102,7 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield from ((name, part) for part in child)
         elif isinstance(child, BaseModel) or hasattr(child, 'bbox_roi_extractor'):
             yield from _layers(child)
-        elif not isinstance(child, BaseDataPreprocessor) and not name.endswith('roi_extractor'):
+        elif not isinstance(child, BaseDataPreprocessor):
             yield name, child
 
 
@@ -105,4 +112,6 @@ def _to_float32(outputs: Any) -> Any:
         return outputs.float() if low else outputs
     if isinstance(outputs, (list, tuple)):
         return type(outputs)(_to_float32(output) for output in outputs)
+    if isinstance(outputs, dict):
+        return {name: _to_float32(output) for name, output in outputs.items()}
     return outputs

@@ -36,6 +36,32 @@ class Detector(BaseModel):
         return features, corner, pooled, outputs
 
 
+class Extractor(nn.Module):
+    """Casts the RoIs to the type of the features, as MMDetection's does."""
+
+    def forward(self, features, rois):
+        return rois.type_as(features[0])
+
+
+class Cascade(BaseModel):
+    """RoI extractors in a list, one per stage, and one alone; a head that returns a dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.neck = nn.Linear(4, 4)
+        self.roi_head = nn.Module()
+        self.roi_head.bbox_roi_extractor = nn.ModuleList([Extractor(), Extractor()])
+        self.roi_head.mask_roi_extractor = Extractor()
+        self.panoptic_head = nn.Identity()
+
+    def forward(self, inputs):
+        features = (self.neck(inputs),)
+        rois = torch.tensor([[0.0, 333, 333, 667, 667]])
+        stages = [stage(features, rois) for stage in self.roi_head.bbox_roi_extractor]
+        stages.append(self.roi_head.mask_roi_extractor(features, rois=rois))
+        return stages, self.panoptic_head({'masks': [features[0]]})
+
+
 class SemiDetector(BaseModel):
     def __init__(self):
         super().__init__()
@@ -54,6 +80,13 @@ def test_layers_are_low_and_all_between_them_is_float32(kind):
     assert corner[0, 0].item() == 333.0
     assert pooled.dtype == torch.float32
     assert {output.dtype for output in outputs} == {torch.float32}
+
+
+def test_roi_extractors_do_not_round_the_rois():
+    with autocast_layers(model := Cascade(), 'cpu', BF16):
+        stages, outputs = model(torch.rand(1, 4))
+    assert [stage.tolist() for stage in stages] == [[[0.0, 333.0, 333.0, 667.0, 667.0]]] * 3
+    assert outputs['masks'][0].dtype == torch.float32
 
 
 def test_the_model_is_left_as_it_was():
