@@ -36,7 +36,7 @@ class DefectMetric(BaseMetric):
         **unknown: Refused, naming the nearest known key.
 
     Raises:
-        InputError: An unknown key, or ``max_dets`` below 1.
+        InputError: An unknown key, ``max_dets`` below 1 or ``evidence_images`` below 0.
 
     Source:
         T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014.
@@ -62,6 +62,10 @@ class DefectMetric(BaseMetric):
         reject_unknown_keys('DefectMetric', unknown, known)
         if max_dets < 1:
             raise InputError(f'DefectMetric: max_dets must be at least 1, got {max_dets}')
+        if evidence_images < 0:
+            raise InputError(
+                f'DefectMetric: evidence_images must be 0 or more, got {evidence_images}'
+            )
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.max_dets = max_dets
         self.evidence_images = evidence_images

@@ -27,8 +27,9 @@ def common_part(
     """Bring two evaluations to the same classes and the same images, in the order of the first.
 
     Images are the same when their paths are; where no path is in both, as after a move, when
-    their file names are, as long as these are unique. Where something has to be left out, all
-    numbers are computed anew from the boxes in the files.
+    their file names are, as long as these are unique. Where something has to be left out, or one
+    run counts fewer detections per image, all numbers are computed anew from the boxes in the
+    files, for both with the lower limit of detections.
 
     Args:
         first (Evaluation): One evaluation.
@@ -37,7 +38,7 @@ def common_part(
 
     Returns:
         tuple[Evaluation, Evaluation, list[str]]: Both, reduced to what they share, and in words
-        what differs; nothing when they are of the same classes and images.
+        what differs; nothing when they are of the same classes, images and limit.
 
     Raises:
         InputError: They share no class or no image.
@@ -74,11 +75,17 @@ on the same classes
             f'A was evaluated on {first.images_total} images, B on {second.images_total}: '
             f'compared are the {len(pairs)} listed for both'
         )
+    max_dets = min(first.max_dets, second.max_dets)
+    if first.max_dets != second.max_dets:
+        notes.append(
+            f'A counts {first.max_dets} detections per image and class, B {second.max_dets}: '
+            f'compared with {max_dets}'
+        )
     runs = []
     for run, places in zip((first, second), zip(*pairs, strict=True), strict=True):
         images = [run.images[place] for place in places]
         runs.append(
-            _computed_anew(run, images, classes)
+            _computed_anew(run, images, classes, max_dets)
             if notes
             else run.model_copy(update={'images': images})
         )
@@ -89,11 +96,11 @@ on the same classes
 
 
 def _computed_anew(
-    run: Evaluation, images: Sequence[EvaluatedImage], classes: list[str]
+    run: Evaluation, images: Sequence[EvaluatedImage], classes: list[str], max_dets: int
 ) -> Evaluation:
     places = np.array([classes.index(name) if name in classes else -1 for name in run.classes])
     results = [_of_classes(image_result(image), places) for image in images]
-    evidence = make_evidence(results, classes, run.max_dets, evidence_images=len(results))
+    evidence = make_evidence(results, classes, max_dets, evidence_images=len(results))
     about = run.model_dump(include={'created', 'epoch', 'checkpoint', 'config'})
     return Evaluation.model_validate({**evidence, **about})
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from mmdefect.errors import InputError
+from mmdefect.evaluation.error_types import ERROR_TYPES
 from mmdefect.report.measures import (
     ErrorType,
     IoUHistogram,
@@ -215,6 +216,11 @@ class Evaluation(_Part):
         for name, value in rows.items():
             if len(value) != classes:
                 raise ValueError(f'{name} must have {classes} rows, got {len(value)}')
+        if lacking := [name for name in ERROR_TYPES if name not in self.error_types]:
+            raise ValueError(f'error_types must have all types, lacks {", ".join(lacking)}')
+        for key in ('per_class', 'pr_curves'):
+            if [row.name for row in getattr(self, key)] != self.classes:
+                raise ValueError(f'{key} must have one row for each of classes, in this order')
         if {len(self.confusion), *map(len, self.confusion)} != {classes + 1}:
             raise ValueError(f'confusion must be {classes + 1} by {classes + 1}')
         return self

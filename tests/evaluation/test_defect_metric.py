@@ -95,6 +95,7 @@ def test_detection_that_is_not_finite(name, value):
         ({'max_det': 5}, "unknown key 'max_det'; did you mean 'max_dets'?"),
         ({'evidence': 5}, "unknown key 'evidence'; did you mean 'evidence_images'?"),
         ({'max_dets': 0}, 'max_dets must be at least 1, got 0'),
+        ({'evidence_images': -1}, 'evidence_images must be 0 or more, got -1'),
     ],
 )
 def test_bad_arguments(arguments, message):

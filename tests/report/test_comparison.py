@@ -50,6 +50,17 @@ def test_only_the_common_images_count() -> None:
     assert 'computed anew' in notes[1]
 
 
+def test_the_lower_limit_of_detections_counts_for_both() -> None:
+    truth = [(*BOX, 0, 0), (*FAR, 0, 0)]
+    both = image('1.png', truth, [(*BOX, 0, 0.9), (*FAR, 0, 0.8)])
+    first, second = run(['a'], both), run(['a'], both, max_dets=1)
+    one, two, notes = common_part(first, second, ('one', 'two'))
+    assert 'A counts 100 detections per image and class, B 1: compared with 1' in notes[0]
+    assert one.max_dets == two.max_dets == 1
+    assert one.metrics['AR'] == two.metrics['AR'] == 0.5
+    assert [len(item.images[0].detections) for item in (one, two)] == [1, 1]
+
+
 def test_images_moved_to_another_folder_are_known_by_name() -> None:
     one, two, notes = common_part(
         run(['a'], image('/here/1.png', [], []), image('/here/2.png', [], [])),

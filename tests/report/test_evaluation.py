@@ -47,6 +47,10 @@ def test_what_was_written_is_read(tmp_path: Path, write_run) -> None:
         ({'iou_histogram': {'edges': [0, 1], 'counts': [[1, 2]], 'mean_iou': None}}, '1 counts'),
         ({'error_types': {'missed': {'counts': [1, 2], 'dAP50': 0, 'dAP50_per_class': [0]}}},
          r'error_types.missed.counts must have 1 rows, got 2'),
+        ({'error_types': {}}, r'error_types must have all types, lacks classification, local'),
+        ({'per_class': []}, 'per_class must have one row for each of classes'),
+        ({'pr_curves': [{'name': 'dent', 'recall': [], 'precision': [], 'score': []}]},
+         'pr_curves must have one row for each of classes, in this order'),
     ],
 )  # fmt: skip
 def test_bad_evaluation(tmp_path: Path, write_run, change, message: str) -> None:
