@@ -19,6 +19,9 @@ def check(
     iterations: Annotated[
         int, typer.Option(min=1, help='Training iterations; the first is a warm-up.')
     ] = 2,
+    amp: Annotated[
+        bool, typer.Option('--amp', help='Mixed precision, as in tools/train.py --amp.')
+    ] = False,
     as_json: Annotated[bool, typer.Option('--json', help='Print one JSON object.')] = False,
     cfg_options: Annotated[
         list[str] | None,
@@ -35,6 +38,7 @@ def check(
 
     with quiet(), progress('checking') as update:
         from mmdefect.engine.check import check_config
+        from mmdefect.engine.config_file import use_amp
 
         loaded = read_command_config(config, cfg_options, more_options)
 
@@ -42,6 +46,8 @@ def check(
             # There is nothing to count, and so no rate to show.
             update(0, description=f'checking, {stage}')
 
+        if amp:
+            use_amp(loaded, config)
         report = check_config(loaded, iterations, progress=show)
     if as_json:
         print(json.dumps(report.to_dict(), allow_nan=False, ensure_ascii=False))

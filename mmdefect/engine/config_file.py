@@ -12,7 +12,7 @@ from mmengine.config import Config, DictAction
 from mmdefect.engine.config_options import apply_options
 from mmdefect.errors import InputError
 
-__all__ = ['parse_options', 'read_config']
+__all__ = ['parse_options', 'read_config', 'use_amp']
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -51,6 +51,28 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     if options:
         apply_options(config, options)
     return config
+
+
+def use_amp(config: Config, name: str | Path) -> None:
+    """Let a config train in mixed precision, on CPUs too; changes it in place.
+
+    Args:
+        config (Config): The config.
+        name (str | Path): What messages call it.
+
+    Raises:
+        InputError: Its optimiser wrapper is another one.
+
+    Example:
+        >>> config = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+        >>> use_amp(config, 'c.py')
+        >>> config.optim_wrapper.type
+        'mmdefect.AmpOptimWrapper'
+    """
+    kind = config.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'mmdefect.AmpOptimWrapper'):
+        raise InputError(f'{name}: --amp needs optim_wrapper.type OptimWrapper, got {kind}')
+    config.optim_wrapper.type = 'mmdefect.AmpOptimWrapper'
 
 
 def parse_options(items: Sequence[str]) -> dict[str, Any]:

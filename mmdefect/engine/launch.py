@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmdefect.engine.config_file import read_config
+from mmdefect.engine.config_file import read_config, use_amp
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.errors import InputError
 
@@ -85,16 +85,7 @@ def train(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     config = _load_config(args)
     if args.amp:
-        if config.optim_wrapper.get('type', 'OptimWrapper') not in (
-            'OptimWrapper',
-            'AmpOptimWrapper',
-            'mmdefect.AmpOptimWrapper',
-        ):
-            raise InputError(
-                f'{args.config}: --amp needs optim_wrapper.type OptimWrapper, '
-                f'got {config.optim_wrapper.type}'
-            )
-        config.optim_wrapper.type = 'mmdefect.AmpOptimWrapper'
+        use_amp(config, args.config)
     if args.auto_scale_lr:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size')

@@ -61,3 +61,20 @@ def test_bad_configs_are_input_errors(tiny_config, arguments, message):
     arguments = [tiny_config if item == 'CONFIG' else item for item in arguments]
     with pytest.raises(InputError, match=message):
         run(*arguments)
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'text'),
+    [(0.04, '0.04 s'), (59, '59 s'), (300, '5 min'), (20000, '5.6 h'), (400000, '4 days')],
+)
+def test_spans(seconds, text):
+    from mmdefect.cli.check_tables import _span
+
+    assert _span(seconds) == text
+
+
+def test_amp(tiny_config):
+    done = run(tiny_config, '--amp', '--iterations', 1)
+    assert done.exit_code == 0, done.output
+    with pytest.raises(InputError, match='--amp needs optim_wrapper.type OptimWrapper'):
+        run(tiny_config, '--amp', '--cfg-options', 'optim_wrapper.type=Other')

@@ -25,6 +25,8 @@ __all__ = ['BrowseSheet', 'browse']
 _MOST_CELLS = 600
 _LARGEST_CELL = 320
 _COLUMNS = 4
+# So many images stand in one row; so many draws of one image do.
+_ONE_ROW = 6
 _MOST_COLUMNS = 8
 
 
@@ -131,7 +133,7 @@ def browse(
 
 
 def _columns(longest: int) -> int:
-    return longest if longest <= _MOST_COLUMNS - 2 else _COLUMNS
+    return longest if longest <= _ONE_ROW else _COLUMNS
 
 
 def _branches(sample: Sample) -> tuple[str, ...]:

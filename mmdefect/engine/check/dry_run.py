@@ -52,6 +52,7 @@ _STAGES = {
     '_init_model_weights': 'initialising the weights',
     'load_or_resume': 'loading weights',
 }
+_STOCK_LOOPS = (None, 'EpochBasedTrainLoop', 'IterBasedTrainLoop')
 _NEVER = 10**9
 # Seconds of a prediction that may be repeated for a better measurement.
 _SHORT = 10.0
@@ -383,9 +384,10 @@ def _for_trying(config: Config, out: str) -> Config:
     config.default_hooks = {**kept, 'logger': None, 'checkpoint': None}
     custom = config.get('custom_hooks') or []
     config.custom_hooks = [hook for hook in custom if not _is_writer(hook)]
-    if isinstance(config.get('train_cfg'), dict):
-        config.train_cfg.val_interval = _NEVER
-        config.train_cfg.pop('dynamic_intervals', None)
+    loop = config.get('train_cfg')
+    if isinstance(loop, dict) and ('val_interval' in loop or loop.get('type') in _STOCK_LOOPS):
+        loop.val_interval = _NEVER
+        loop.pop('dynamic_intervals', None)
     for key in ('val_evaluator', 'test_evaluator'):
         metrics = config.get(key)
         for metric in metrics if isinstance(metrics, list) else [metrics]:
