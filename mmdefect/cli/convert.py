@@ -39,7 +39,7 @@ class _OfSeveral(str, Enum):
 # Cures that readers name by their keys.
 _OPTIONS = (
     (r"on_error='drop'", '--drop-bad'),
-    (r"\b(?:images_without_\w+|unlabelled)='(\w+)'", r'--unlabelled \1'),
+    (r"\bunlabelled='(\w+)'", r'--unlabelled \1'),
     (r'\bclasses=\[\.\.\.\]', '--classes NAME,...'),
     (r'\bclasses=\{(\d+): \.\.\.\}', r'--classes \1=NAME,...'),
     (r"\bannotation='(\w+)'", r'--of-several \1'),
@@ -79,8 +79,6 @@ def convert(
             'error, a good part, or left out.',
         ),
     ] = None,
-    # Its older name, where it only was for VOC.
-    images_without_xml: Annotated[_Unlabelled | None, typer.Option(hidden=True)] = None,
     image_root: Annotated[
         Path | None,
         typer.Option(
@@ -151,16 +149,10 @@ def convert(
     from mmdefect.fileio import write_json
 
     known = inspect.signature(reader_class(source_format)).parameters
-    policy = next((key for key in known if key.startswith('images_without_')), 'unlabelled')
     # What the reader calls an option, the option, and its value where it is given.
     given: tuple[tuple[str, str, Any], ...] = (
         ('list_file', '--list', list_file),
-        (policy, '--unlabelled', unlabelled and unlabelled.value),
-        (
-            'images_without_xml',
-            '--images-without-xml',
-            images_without_xml and images_without_xml.value,
-        ),
+        ('unlabelled', '--unlabelled', unlabelled and unlabelled.value),
         ('image_root', '--image-root', image_root),
         ('one_based', '--zero-based', False if zero_based else None),
         ('difficult', '--keep-difficult', 'keep' if keep_difficult else None),

@@ -121,7 +121,7 @@ def test_model(audit, data, tiny_trained):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['none'], 'none: does not exist'),
+        (['none'], 'none: data set file or folder is missing'),
         (['data', '--format', 'cocoa'], "unknown annotation format 'cocoa'; did you mean 'coco'?"),
         (['data', '--list', 'none.txt'], 'none.txt: list file is missing'),
         (['data', '--split', 'train'], "--split: 'train' must be NAME=LIST"),

@@ -114,7 +114,6 @@ def test_bad_boxes_raise_or_are_dropped(voc, tmp_path):
         (('coco', '--zero-based'), '--zero-based does not go with the format coco'),
         (('coco', '--min-area', '3'), '--min-area does not go with the format coco'),
         (('coco', '--unlabelled', 'good'), '--unlabelled does not go with the format coco'),
-        (('yolo', '--images-without-xml', 'good'), '--images-without-xml does not go with'),
         (('folder', '--image-root', 'x'), '--image-root does not go with the format folder'),
         (('deeppcb', '--class-name', 'x'), '--class-name does not go with the format deeppcb'),
         (('voc', '--list', 'x'), 'x: list file is missing'),
@@ -156,11 +155,7 @@ KEYS = {
     'zero_based': ('one_based',),
     'keep_difficult': ('difficult',),
     'of_several': ('annotation',),
-    'unlabelled': (
-        'images_without_xml', 'images_without_labels', 'images_without_json',
-        'images_without_masks', 'unlabelled',
-    ),
-}  # fmt: skip
+}
 
 
 def options_of_some_formats():
@@ -236,11 +231,10 @@ def test_other_formats_to_coco(sources, tmp_path, source_format, options, names)
         assert content['images'][0]['template_path'] == '7_temp.jpg'
 
 
-def test_unlabelled_images_by_either_name(voc, tmp_path):
+def test_unlabelled_images(voc, tmp_path):
     Image.new('L', (30, 20)).save(voc / 'images' / 'c.jpg')
-    for option in ('--unlabelled', '--images-without-xml'):
-        run('voc', voc, tmp_path / 'a.json', option, 'good')
-        assert len(json.loads((tmp_path / 'a.json').read_text())['images']) == 3
+    run('voc', voc, tmp_path / 'a.json', '--unlabelled', 'good')
+    assert len(json.loads((tmp_path / 'a.json').read_text())['images']) == 3
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmdefect.datasets.audit.table import AuditTable, Source
 from mmdefect.datasets.readers import BaseReader
+from mmdefect.datasets.readers.files import require_source
 from mmdefect.datasets.readers.formats import detect_format, open_reader
 from mmdefect.errors import InputError
 from mmdefect.registry import READERS
@@ -65,8 +66,7 @@ def data_sources(
     keys = {'on_error': 'drop', **(options or {})}
     formats = [source_format or detect_format(path) for path in data]
     for path in data:
-        if not path.exists():
-            raise InputError(f'{path}: does not exist; check the path')
+        require_source(path, 'data set')
     if len(data) > 1:
         if lists:
             raise InputError('--split and --list go with one folder; name the others by themselves')

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdefect.datasets.images import image_size
-from mmdefect.datasets.readers.files import ImageList
+from mmdefect.datasets.readers.files import ImageList, is_file
 from mmdefect.errors import InputError
 from mmdefect.structures import ImageRecord, Problem
 
-__all__ = ['BaseReader', 'OnError']
+__all__ = ['BaseReader', 'OnError', 'Unlabelled', 'require_choice']
 
 OnError = Literal['raise', 'drop']
+# What an image without annotation is: an error, a good part, or left out.
+Unlabelled = Literal['raise', 'good', 'skip']
 # What a list of them may take: about half a gigabyte.
 _MAX_PROBLEMS = 1_000_000
 _CURE = " (on_error='drop' leaves it out)"
@@ -31,15 +33,17 @@ class BaseReader(ABC):
     the next one.
 
     Args:
-        name (str): What messages call the source.
+        source (str | Path): The data set: a folder, or a file.
         on_error ('raise' | 'drop'): Raise at the first bad box or image, or drop and list it
             in :attr:`problems`. Default ``raise``.
         list_file (str | Path | None): Text file naming the images to read, one per line, as
-            :class:`~mmdefect.datasets.readers.files.ImageList` takes them; relative to ``root``
-            or to the working folder. Default None: all images.
-        root (Path | None): Folder of the source. Default None: the working folder.
+            :class:`~mmdefect.datasets.readers.files.ImageList` takes them; relative to the
+            folder of the source or to the working folder. Default None: all images.
 
     Attributes:
+        source (Path): The data set.
+        folder (Path): The source where it is a folder, else the folder of the file.
+        name (str): What messages call the source.
         problems (list[Problem]): What the latest iteration dropped.
         notes (list[str]): What the latest iteration found worth a warning.
         declares_classes (bool): The format lists its classes apart from its boxes.
@@ -49,28 +53,29 @@ class BaseReader(ABC):
         >>> COCOReader('train.json', on_error='skip')
         Traceback (most recent call last):
         ...
-        mmdefect.errors.InputError: train.json: on_error must be 'raise' or 'drop', got 'skip'
+        mmdefect.errors.InputError: train.json: on_error must be one of raise, drop; got 'skip'
     """
 
     declares_classes: bool = False
+    # Where a list file may lie, below the folder.
+    _list_folders: tuple[str, ...] = ('',)
 
     def __init__(
         self,
-        name: str,
+        source: str | Path,
         on_error: OnError = 'raise',
         list_file: str | Path | None = None,
-        root: Path | None = None,
     ) -> None:
-        if on_error not in ('raise', 'drop'):
-            raise InputError(f"{name}: on_error must be 'raise' or 'drop', got {on_error!r}")
-        self.name = name
+        require_choice(f'{source}', 'on_error', on_error, get_args(OnError))
+        self.name = str(source)
+        self.source = Path(source)
+        self.folder = self.source.parent if is_file(self.source) else self.source
         self.on_error = on_error
         self.list_file: Path | None = None
         if list_file is not None:
-            below = (root or Path()) / list_file
-            self.list_file = (
-                below if below.is_file() or not Path(list_file).is_file() else Path(list_file)
-            )
+            below = [self.folder / folder / list_file for folder in self._list_folders]
+            places = (*below, Path(list_file))
+            self.list_file = next((place for place in places if is_file(place)), below[0])
         self._listed: ImageList | None = None
         self._classes: tuple[str, ...] | None = None
         self.problems: list[Problem] = []
@@ -136,6 +141,24 @@ class BaseReader(ABC):
             )
         self.problems.append(Problem(where, what))
 
+    def unlabelled_images(self, where: Path, images: Sequence[Path], what: str) -> None:
+        """Raise or collect that images have no annotation, once for all of them.
+
+        Args:
+            where (Path): The folder of the annotations.
+            images (Sequence[Path]): The images; of none nothing is said.
+            what (str): What they lack, such as ``label file``.
+
+        Raises:
+            InputError: There are any and ``on_error`` is ``raise``.
+        """
+        if images:
+            self.problem(
+                f'{where}',
+                f'{len(images)} images have no {what} (first: {images[0]}); set '
+                "unlabelled='good' if they are good parts, or 'skip' to leave them out",
+            )
+
     def refuse(self, error: InputError) -> None:
         """Raise or collect what a part of the reading found wrong with an image.
 
@@ -195,3 +218,25 @@ class BaseReader(ABC):
                 what = f'box {boxes[index].tolist()} is not finite'
             self.problem(f'{image}, annotation {box_ids[index]}', what)
         return good
+
+
+def require_choice(component: str, key: str, value: object, known: Sequence[str]) -> None:
+    """Check that a key has one of its values.
+
+    Args:
+        component (str): Name of the component, for the message.
+        key (str): The key.
+        value (object): Its value.
+        known (Sequence[str]): The values that it may have.
+
+    Raises:
+        InputError: It has another one.
+
+    Example:
+        >>> require_choice('VOCReader', 'difficult', 'drop', ('ignore', 'keep'))
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: VOCReader: difficult must be one of ignore, keep; got 'drop'
+    """
+    if value not in known:
+        raise InputError(f'{component}: {key} must be one of {", ".join(known)}; got {value!r}')

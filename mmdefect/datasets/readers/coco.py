@@ -16,6 +16,7 @@ from mmdefect.datasets.coco_file import load_coco
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
 from mmdefect.datasets.readers.files import walk_files
+from mmdefect.datasets.readers.values import json_number, whole_size
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
@@ -26,7 +27,6 @@ _IMAGE_KEYS = {
     'id', 'file_name', 'width', 'height', 'license', 'flickr_url', 'coco_url', 'date_captured',
 }  # fmt: skip
 _BOX_KEYS = {'id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd', 'segmentation'}
-_LARGEST_SIDE = 2**31 - 1
 
 
 @READERS.register_module()
@@ -78,9 +78,7 @@ class COCOReader(BaseReader):
     ) -> None:
         known = ('ann_file', 'image_root', 'list_file', 'on_error')
         reject_unknown_keys('COCOReader', unknown, known)
-        self.ann_file = Path(ann_file)
-        self.folder = self.ann_file if self.ann_file.is_dir() else self.ann_file.parent
-        super().__init__(str(ann_file), on_error, list_file, self.folder)
+        super().__init__(ann_file, on_error, list_file)
         self.image_root = None if image_root is None else Path(image_root)
         self._declared: tuple[str, ...] | None = None
         # The file read last: one file alone is parsed once for its classes and its records.
@@ -104,8 +102,8 @@ class COCOReader(BaseReader):
         return self._declared
 
     def _files(self) -> list[Path]:
-        if not self.ann_file.is_dir():
-            return [self.ann_file]
+        if not self.source.is_dir():
+            return [self.source]
         files = [path for path in walk_files(self.folder) if path.suffix.lower() == '.json']
         if not files:
             raise InputError(f'{self.folder}: no JSON file in this folder; give a COCO file')
@@ -264,14 +262,11 @@ class COCOReader(BaseReader):
             except InputError as error:
                 self.problem(where, f'has no size: {error}')
                 return None
-        for value in (width, height):
-            # NaN fails the comparison, infinity the limit.
-            whole = type(value) in (int, float) and 1 <= value <= _LARGEST_SIDE
-            if not whole or value != int(value):
-                shown = f'{width!r}, {height!r}'[:80]
-                self.problem(where, f'width and height must be whole numbers from 1, got {shown}')
-                return None
-        return int(width), int(height)
+        try:
+            return whole_size(where, json_number(width), json_number(height))
+        except InputError as error:
+            self.problem(where, str(error).removeprefix(f'{where}: '))
+            return None
 
 
 def _image_path(root: Path, image: dict[str, Any]) -> Path:
@@ -306,10 +301,6 @@ def _box_id(entry: dict[str, Any], index: int) -> Any:
 
 
 def _four_numbers(value: Any) -> list[float]:
-    good = isinstance(value, list) and len(value) == 4
-    if good and all(type(number) in (int, float) for number in value):
-        try:
-            return [float(number) for number in value]
-        except OverflowError:
-            pass
-    return [math.nan] * 4
+    if not isinstance(value, list) or len(value) != 4:
+        return [math.nan] * 4
+    return [json_number(number) for number in value]

@@ -75,9 +75,7 @@ class CVATReader(BaseReader):
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('CVATReader', unknown, _KNOWN_KEYS)
-        self.source = Path(source)
-        self.folder = self.source if self.source.is_dir() else self.source.parent
-        super().__init__(str(source), on_error, list_file, self.folder)
+        super().__init__(source, on_error, list_file)
         self.image_root = self.folder if image_root is None else Path(image_root)
         self._declared: tuple[str, ...] | None = None
 

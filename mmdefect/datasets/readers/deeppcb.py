@@ -48,8 +48,15 @@ class DeepPCBReader(BaseReader):
         Tang, He, Huang, Yang: Online PCB Defect Detector On A New PCB Defect Dataset, 2019.
 
     Example:
-        >>> DeepPCBReader('deep_pcb').classes
-        ('open', 'short', 'mousebite', 'spur', 'copper', 'pin-hole')
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for kind in ('test', 'temp'):
+        ...     Image.new('L', (64, 48)).save(folder / f'7_{kind}.png')
+        >>> _ = (folder / '7.txt').write_text('1 2 10 20 3')
+        >>> (record,) = DeepPCBReader(folder)
+        >>> record.labels, record.boxes.tolist(), record.extra['template_path']
+        (('mousebite',), [[1.0, 2.0, 10.0, 20.0]], '7_temp.png')
     """
 
     declares_classes = True
@@ -62,8 +69,7 @@ class DeepPCBReader(BaseReader):
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('DeepPCBReader', unknown, ('source', 'list_file', 'on_error'))
-        self.folder = Path(source)
-        super().__init__(str(source), on_error, list_file, self.folder)
+        super().__init__(source, on_error, list_file)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -76,7 +82,7 @@ class DeepPCBReader(BaseReader):
         Raises:
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
-        images = files_by_stem(self.folder, IMAGE_SUFFIXES, 'image')
+        images = files_by_stem(self.source, IMAGE_SUFFIXES, 'image')
         labels: dict[str, list[Path]] = {}
         for paths in files_by_stem(self.folder, ('.txt',), 'label').values():
             labels.setdefault(paths[0].stem, []).append(paths[0])

@@ -9,10 +9,9 @@ from itertools import islice
 from pathlib import Path
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES
-from mmdefect.datasets.readers.files import walk_files
+from mmdefect.datasets.readers.files import require_source, walk_files
 from mmdefect.datasets.readers.mask_layout import MaskLayout, may_hold_masks
 from mmdefect.datasets.readers.text_rows import is_label_row, read_head
-from mmdefect.errors import InputError
 
 __all__ = ['CLASS_FILES', 'YAML_FILES', 'formats_found']
 
@@ -49,8 +48,7 @@ def formats_found(source: Path) -> tuple[dict[str, Path], Counter[str]]:
         >>> found['folder'].name, kinds
         ('a.png', Counter({'.png': 1}))
     """
-    if not source.exists():
-        raise InputError(f'{source}: does not exist; check the path')
+    require_source(source, 'data set')
     files = list(islice(walk_files(source), _MAX_NAMES)) if source.is_dir() else [source]
     by_suffix: dict[str, list[Path]] = {}
     for path in files:
@@ -129,13 +127,21 @@ def _label_rows(texts: list[Path], images: list[Path]) -> Iterator[tuple[str, Pa
         for path in texts
         if path.name.lower() not in CLASS_FILES
         and ('labels' in path.parts or path.stem in stems)
-        and path.stat().st_size
+        and _has_content(path)
     )
     for path in islice(labels, _HEADS_PER_KIND):
         lines = read_head(path).splitlines()
         if lines and is_label_row(lines[0]):
             yield 'yolo', path
             return
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        # A link to nothing, which the reader reports.
+        return False
 
 
 def _mask_images(source: Path, images: list[Path]) -> Iterator[tuple[str, Path]]:

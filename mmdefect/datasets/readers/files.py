@@ -18,6 +18,7 @@ __all__ = [
     'ImageIndex',
     'ImageList',
     'files_by_stem',
+    'is_file',
     'name_below',
     'nearest',
     'read_list',
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 # Customary names of an image folder, in lower case.
-IMAGE_FOLDERS = ('images', 'jpegimages', 'imgs', 'image')
+IMAGE_FOLDERS = ('images', 'jpegimages', 'imgs', 'image', 'img')
 # A million images with their folders fit.
 _MAX_LIST_BYTES = 64 * 1024**2
 
@@ -143,6 +144,31 @@ def name_below(folder: Path) -> Callable[[Path], str]:
     return lambda path: str(path)[length:].replace(os.sep, '/')
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file, for any path that a user may give.
+
+    Args:
+        path (Path): The path.
+
+    Returns:
+        bool: True when there is.
+
+    Raises:
+        InputError: No file can have this path: it is too long, or not to be looked at.
+
+    Example:
+        >>> is_file(Path('a' * 5000))
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: aaaa...: path cannot be used (File name too long); correct it
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise InputError(f'{path}: path cannot be used ({reason}); correct it') from error
+
+
 def require_source(source: Path, kind: str) -> None:
     """Check that what is to be read exists.
 
@@ -159,11 +185,7 @@ def require_source(source: Path, kind: str) -> None:
         ...
         mmdefect.errors.InputError: none.json: LabelMe file or folder is missing; check the path
     """
-    try:
-        exists = source.exists()
-    except OSError as error:
-        raise InputError(f'{source}: {error.strerror or error}; check the path') from error
-    if not exists:
+    if not (is_file(source) or source.is_dir()):
         raise InputError(f'{source}: {kind} file or folder is missing; check the path')
 
 
@@ -439,7 +461,7 @@ def read_list(path: Path) -> list[str]:
         ...
         mmdefect.errors.InputError: none.txt: list file is missing; check the path
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f'{path}: list file is missing; check the path')
     lines = read_text(path, 'list file', _MAX_LIST_BYTES).splitlines()
     entries = [line.strip().replace('\\', '/') for line in lines if line.strip()]

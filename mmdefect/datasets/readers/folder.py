@@ -52,9 +52,7 @@ class FolderReader(BaseReader):
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('FolderReader', unknown, ('source', 'list_file', 'on_error'))
-        self.source = Path(source)
-        self.folder = self.source.parent if self.source.is_file() else self.source
-        super().__init__(str(source), on_error, list_file, self.folder)
+        super().__init__(source, on_error, list_file)
 
     def read(self) -> Iterator[ImageRecord]:
         """Yield the images sorted by path.

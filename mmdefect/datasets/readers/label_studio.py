@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
 from mmdefect.datasets.json_file import read_json
-from mmdefect.datasets.readers.base import BaseReader, OnError
+from mmdefect.datasets.readers.base import BaseReader, OnError, Unlabelled, require_choice
 from mmdefect.datasets.readers.files import ImageIndex, files_by_stem, require_source
 from mmdefect.datasets.readers.image_references import names_of_reference
 from mmdefect.datasets.readers.label_studio_results import (
@@ -27,10 +27,7 @@ __all__ = ['LabelStudioReader']
 _KNOWN_KEYS = (
     'source', 'image_root', 'list_file', 'annotation', 'unlabelled', 'image_key', 'on_error',
 )  # fmt: skip
-_POLICIES = {
-    'annotation': ('newest', 'first', 'raise'),
-    'unlabelled': ('skip', 'good', 'raise'),
-}
+_OfSeveral = Literal['newest', 'first', 'raise']
 
 
 @READERS.register_module()
@@ -87,21 +84,16 @@ class LabelStudioReader(BaseReader):
         source: str | Path,
         image_root: str | Path | None = None,
         list_file: str | Path | None = None,
-        annotation: Literal['newest', 'first', 'raise'] = 'newest',
-        unlabelled: Literal['skip', 'good', 'raise'] = 'skip',
+        annotation: _OfSeveral = 'newest',
+        unlabelled: Unlabelled = 'skip',
         image_key: str | None = None,
         on_error: OnError = 'raise',
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('LabelStudioReader', unknown, _KNOWN_KEYS)
-        self.source = Path(source)
-        self.folder = self.source if self.source.is_dir() else self.source.parent
-        super().__init__(str(source), on_error, list_file, self.folder)
-        for key, value in (('annotation', annotation), ('unlabelled', unlabelled)):
-            if value not in _POLICIES[key]:
-                raise InputError(
-                    f'LabelStudioReader: {key} must be one of {_POLICIES[key]}, got {value!r}'
-                )
+        require_choice('LabelStudioReader', 'annotation', annotation, get_args(_OfSeveral))
+        require_choice('LabelStudioReader', 'unlabelled', unlabelled, get_args(Unlabelled))
+        super().__init__(source, on_error, list_file)
         self.image_root = self.folder if image_root is None else Path(image_root)
         self.annotation = annotation
         self.unlabelled = unlabelled

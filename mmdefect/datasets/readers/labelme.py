@@ -6,11 +6,11 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
-from typing import Any, Literal
+from typing import Any, get_args
 
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.json_file import read_json
-from mmdefect.datasets.readers.base import BaseReader, OnError
+from mmdefect.datasets.readers.base import BaseReader, OnError, Unlabelled, require_choice
 from mmdefect.datasets.readers.files import ImageIndex, files_by_stem, require_source
 from mmdefect.datasets.readers.shapes import (
     Box,
@@ -27,7 +27,7 @@ from mmdefect.structures import ImageRecord
 
 __all__ = ['LabelMeReader']
 
-_KNOWN_KEYS = ('source', 'image_root', 'list_file', 'images_without_json', 'on_error')
+_KNOWN_KEYS = ('source', 'image_root', 'list_file', 'unlabelled', 'on_error')
 # A file holds one image, in base64 where LabelMe was told so.
 _MAX_BYTES = 256 * 1024**2
 # Shapes that have an area, and the fewest points of each.
@@ -57,7 +57,7 @@ class LabelMeReader(BaseReader):
             None: that of the JSON files.
         list_file (str | Path | None): Text file with one image per line, compared with the
             stems of the JSON files. Default None: all.
-        images_without_json ('raise' | 'good' | 'skip'): An image below ``image_root`` without a
+        unlabelled ('raise' | 'good' | 'skip'): An image below ``image_root`` without a
             JSON file is an error, a good part without boxes, or left out: LabelMe writes no file
             for an image that nothing was drawn on. Only where ``source`` is a folder. Default
             ``raise``.
@@ -84,21 +84,15 @@ class LabelMeReader(BaseReader):
         source: str | Path,
         image_root: str | Path | None = None,
         list_file: str | Path | None = None,
-        images_without_json: Literal['raise', 'good', 'skip'] = 'raise',
+        unlabelled: Unlabelled = 'raise',
         on_error: OnError = 'raise',
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('LabelMeReader', unknown, _KNOWN_KEYS)
-        self.source = Path(source)
-        self.folder = self.source if self.source.is_dir() else self.source.parent
-        super().__init__(str(source), on_error, list_file, self.folder)
-        if images_without_json not in ('raise', 'good', 'skip'):
-            raise InputError(
-                "LabelMeReader: images_without_json must be one of ('raise', 'good', 'skip'), got "
-                f'{images_without_json!r}'
-            )
+        require_choice('LabelMeReader', 'unlabelled', unlabelled, get_args(Unlabelled))
+        super().__init__(source, on_error, list_file)
         self.image_root = self.folder if image_root is None else Path(image_root)
-        self.images_without_json = images_without_json
+        self.unlabelled = unlabelled
 
     def read(self) -> Iterator[ImageRecord]:
         """Yield the images sorted by JSON file, then those without one where they are good.
@@ -126,7 +120,7 @@ class LabelMeReader(BaseReader):
                     continue
                 labelled.add(image)
                 yield self._record(path, content, image, size)
-        if self.images_without_json != 'skip':
+        if self.unlabelled != 'skip':
             yield from self._without_file(images, labelled)
 
     def _without_file(self, images: ImageIndex, labelled: set[Path]) -> Iterator[ImageRecord]:
@@ -136,12 +130,8 @@ class LabelMeReader(BaseReader):
             for path in paths
             if path not in labelled and self.wanted(image_name(path, self.image_root))
         ]
-        if without and self.images_without_json == 'raise':
-            self.problem(
-                f'{self.image_root}',
-                f'{len(without)} images have no LabelMe file (first: {without[0]}); set '
-                "images_without_json='good' if they are good parts, or 'skip' to leave them out",
-            )
+        if self.unlabelled == 'raise':
+            self.unlabelled_images(self.image_root, without, 'LabelMe file')
             return
         for path in without:
             size = self.size_of(path)

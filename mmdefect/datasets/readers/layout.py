@@ -8,16 +8,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from mmdefect.datasets.readers.files import name_below
+from mmdefect.datasets.readers.files import IMAGE_FOLDERS, name_below
 
 __all__ = ['by_layout', 'layout_key']
-
-_IMAGE_WORDS = ('jpegimages', 'images', 'image', 'imgs', 'img')
 
 
 @lru_cache
 def _words(words: tuple[str, ...]) -> re.Pattern[str]:
-    inner = '|'.join(sorted((*_IMAGE_WORDS, *words), key=len, reverse=True))
+    inner = '|'.join(sorted((*IMAGE_FOLDERS, *words), key=len, reverse=True))
     return re.compile(rf'(?<![a-z])(?:{inner})(?![a-z])')
 
 

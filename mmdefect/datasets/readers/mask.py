@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
 from mmdefect.datasets.masks import component_boxes, mask_values, read_mask
-from mmdefect.datasets.readers.base import BaseReader, OnError
+from mmdefect.datasets.readers.base import BaseReader, OnError, Unlabelled, require_choice
 from mmdefect.datasets.readers.files import walk_files
 from mmdefect.datasets.readers.mask_layout import MaskLayout
 from mmdefect.errors import InputError, reject_unknown_keys
@@ -21,7 +21,7 @@ from mmdefect.structures import ImageRecord
 __all__ = ['MaskReader']
 
 _KNOWN_KEYS = (
-    'source', 'classes', 'class_name', 'min_area', 'list_file', 'images_without_masks', 'on_error',
+    'source', 'classes', 'class_name', 'min_area', 'list_file', 'unlabelled', 'on_error',
 )  # fmt: skip
 # What a mask of two values marks with: 0/1, and white in 8 and 16 bits.
 _BINARY = (1, 255, 65535)
@@ -52,7 +52,7 @@ class MaskReader(BaseReader):
             them. Default 9.
         list_file (str | Path | None): Text file with one image per line, the images to read.
             Default None: all.
-        images_without_masks ('raise' | 'good' | 'skip'): An image without a mask is an error, a
+        unlabelled ('raise' | 'good' | 'skip'): An image without a mask is an error, a
             good part without boxes, or left out. Default ``raise``.
         on_error ('raise' | 'drop'): What to do with a bad image. Default ``raise``.
         **unknown: Refused, naming the nearest known key.
@@ -79,16 +79,12 @@ class MaskReader(BaseReader):
         class_name: str | None = None,
         min_area: int = 9,
         list_file: str | Path | None = None,
-        images_without_masks: Literal['raise', 'good', 'skip'] = 'raise',
+        unlabelled: Unlabelled = 'raise',
         on_error: OnError = 'raise',
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('MaskReader', unknown, _KNOWN_KEYS)
-        if images_without_masks not in ('raise', 'good', 'skip'):
-            raise InputError(
-                "MaskReader: images_without_masks must be one of ('raise', 'good', 'skip'), "
-                f'got {images_without_masks!r}'
-            )
+        require_choice('MaskReader', 'unlabelled', unlabelled, get_args(Unlabelled))
         if type(min_area) is not int or min_area < 1:
             raise InputError(f'MaskReader: min_area must be a whole number from 1, got {min_area}')
         if class_name is not None and not (isinstance(class_name, str) and class_name.strip()):
@@ -97,12 +93,11 @@ class MaskReader(BaseReader):
             raise InputError(
                 'MaskReader: class_name is for binary masks, classes for values; give one of them'
             )
-        self.folder = Path(source)
-        super().__init__(str(source), on_error, list_file, self.folder)
+        super().__init__(source, on_error, list_file)
         self.class_names = None if classes is None else _by_value(classes)
         self.class_name = class_name
         self.min_area = min_area
-        self.images_without_masks = images_without_masks
+        self.unlabelled = unlabelled
         self.declares_classes = classes is not None or class_name is not None
         self._specks = 0
 
@@ -119,9 +114,9 @@ class MaskReader(BaseReader):
         Raises:
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
-        if not self.folder.is_dir():
-            kind = 'is a file' if self.folder.is_file() else 'is missing'
-            raise InputError(f'{self.folder}: {kind}; give the folder of images and masks')
+        if not self.source.is_dir():
+            kind = 'is a file' if self.source.is_file() else 'is missing'
+            raise InputError(f'{self.source}: {kind}; give the folder of images and masks')
         layout = MaskLayout(
             self.folder,
             (path for path in walk_files(self.folder) if path.suffix.lower() in IMAGE_SUFFIXES),
@@ -135,13 +130,9 @@ class MaskReader(BaseReader):
         without = [
             path for path in chosen if not layout.has_mask(path) and not layout.is_good(path)
         ]
-        if without and self.images_without_masks == 'raise':
-            self.problem(
-                f'{self.folder}',
-                f'{len(without)} images have no mask (first: {without[0]}); set '
-                "images_without_masks='good' if they are good parts, or 'skip' to leave them out",
-            )
-        left_out = set(without) if self.images_without_masks != 'good' else set()
+        if self.unlabelled == 'raise':
+            self.unlabelled_images(self.folder, without, 'mask')
+        left_out = set(without) if self.unlabelled != 'good' else set()
         self._specks = 0
         for path in chosen:
             if path in left_out:

@@ -10,14 +10,14 @@ from mmdefect.datasets.readers.files import IMAGE_FOLDERS, name_below
 from mmdefect.datasets.readers.layout import layout_key
 from mmdefect.errors import InputError
 
-__all__ = ['MASK_FOLDERS', 'MASK_SUFFIXES', 'MaskLayout', 'may_hold_masks']
+__all__ = ['MaskLayout', 'may_hold_masks']
 
 # Folders of masks, and what a mask's stem may add to that of its image; in lower case.
-MASK_FOLDERS = ('masks', 'mask', 'ground_truth', 'gt', 'labels', 'label')
-MASK_SUFFIXES = ('_mask', '_gt', '_label')
+_MASK_FOLDERS = ('masks', 'mask', 'ground_truth', 'gt', 'labels', 'label')
+_MASK_SUFFIXES = ('_mask', '_gt', '_label')
 
-_MASK_FOLDER = re.compile(rf'(?<![a-z])(?:{"|".join(MASK_FOLDERS)})(?![a-z])')
-_SUFFIX = re.compile(f'(?:{"|".join(MASK_SUFFIXES)})$', re.IGNORECASE)
+_MASK_FOLDER = re.compile(rf'(?<![a-z])(?:{"|".join(_MASK_FOLDERS)})(?![a-z])')
+_SUFFIX = re.compile(f'(?:{"|".join(_MASK_SUFFIXES)})$', re.IGNORECASE)
 _GOOD = 'good'
 _SPLITS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing', 'trainval', 'all')
 
@@ -79,7 +79,7 @@ class MaskLayout:
         self._masks: dict[str, list[Path]] = {}
         self.orphans: list[Path] = []
         for path in masks:
-            key = layout_key(self._name(path), MASK_FOLDERS)
+            key = layout_key(self._name(path), _MASK_FOLDERS)
             bare = _SUFFIX.sub('', key)
             if key in self._images or bare in self._images:
                 self._masks.setdefault(key if key in self._images else bare, []).append(path)
@@ -139,7 +139,7 @@ class MaskLayout:
         Returns:
             str: Path below the data set, without suffix and folder names of masks.
         """
-        return _SUFFIX.sub('', layout_key(self._name(mask), MASK_FOLDERS))
+        return _SUFFIX.sub('', layout_key(self._name(mask), _MASK_FOLDERS))
 
     def class_name(self, mask: Path) -> str:
         """The class that the folder of a binary mask names.
@@ -186,4 +186,4 @@ class MaskLayout:
             if part.lower() == 'test' and parts[:depth] in self._mirrored:
                 parts = parts[:depth] + parts[depth + 1 :]
                 break
-        return layout_key('/'.join(parts), MASK_FOLDERS)
+        return layout_key('/'.join(parts), _MASK_FOLDERS)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from mmdefect.datasets.images import image_size
-from mmdefect.datasets.readers.base import BaseReader, OnError
+from mmdefect.datasets.readers.base import BaseReader, OnError, Unlabelled, require_choice
 from mmdefect.datasets.readers.files import (
     IMAGE_FOLDERS,
     ImageIndex,
@@ -27,10 +27,11 @@ from mmdefect.structures import ImageRecord
 __all__ = ['VOCReader']
 
 _KNOWN_KEYS = (
-    'root', 'images', 'annotations', 'list_file', 'one_based', 'difficult', 'images_without_xml',
+    'root', 'images', 'annotations', 'list_file', 'one_based', 'difficult', 'unlabelled',
     'on_error',
 )  # fmt: skip
 _XML_FOLDERS = ('annotations',)
+_Difficult = Literal['ignore', 'keep']
 
 
 @READERS.register_module()
@@ -54,7 +55,7 @@ class VOCReader(BaseReader):
             as LabelImg writes them: 0-based, ``xmax`` and ``ymax`` exclusive. Default True.
         difficult ('ignore' | 'keep'): Boxes marked difficult neither train nor count, or are
             like any other. Default ``ignore``.
-        images_without_xml ('raise' | 'good' | 'skip'): An image without an XML file is an error,
+        unlabelled ('raise' | 'good' | 'skip'): An image without an XML file is an error,
             a good part without boxes, or left out. Default ``raise``.
         on_error ('raise' | 'drop'): What to do with a bad box or image. Default ``raise``.
         **unknown: Refused, naming the nearest known key.
@@ -63,11 +64,19 @@ class VOCReader(BaseReader):
         InputError: An unknown key or value here; on reading, whatever is wrong with the files.
 
     Example:
-        >>> VOCReader('steel', one_base=True)
-        Traceback (most recent call last):
-        ...
-        mmdefect.errors.InputError: VOCReader: unknown key 'one_base'; did you mean 'one_based'?
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> Image.new('L', (64, 48)).save(folder / 'a.png')
+        >>> box = '<xmin>1</xmin><ymin>3</ymin><xmax>10</xmax><ymax>20</ymax>'
+        >>> _ = (folder / 'a.xml').write_text(
+        ...     '<annotation><object><name>rust</name>'
+        ...     f'<bndbox>{box}</bndbox></object></annotation>')
+        >>> [(record.labels, record.boxes.tolist()) for record in VOCReader(folder)]
+        [(('rust',), [[0.0, 2.0, 10.0, 20.0]])]
     """
+
+    _list_folders = ('', 'ImageSets/Main')
 
     def __init__(
         self,
@@ -76,30 +85,22 @@ class VOCReader(BaseReader):
         annotations: str | None = None,
         list_file: str | Path | None = None,
         one_based: bool = True,
-        difficult: Literal['ignore', 'keep'] = 'ignore',
-        images_without_xml: Literal['raise', 'good', 'skip'] = 'raise',
+        difficult: _Difficult = 'ignore',
+        unlabelled: Unlabelled = 'raise',
         on_error: OnError = 'raise',
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('VOCReader', unknown, _KNOWN_KEYS)
-        self.root = Path(root)
-        self.folder = self.root.parent if self.root.is_file() else self.root
-        if list_file is not None and not (self.folder / list_file).is_file():
-            below = Path('ImageSets', 'Main', list_file)
-            list_file = below if (self.folder / below).is_file() else list_file
-        name = self.folder / list_file if list_file else self.root
-        super().__init__(str(name), on_error, list_file, self.folder)
-        for key, value, known in (
-            ('difficult', difficult, ('ignore', 'keep')),
-            ('images_without_xml', images_without_xml, ('raise', 'good', 'skip')),
-        ):
-            if value not in known:
-                raise InputError(f'VOCReader: {key} must be one of {known}, got {value!r}')
+        require_choice('VOCReader', 'difficult', difficult, get_args(_Difficult))
+        require_choice('VOCReader', 'unlabelled', unlabelled, get_args(Unlabelled))
+        super().__init__(root, on_error, list_file)
+        if self.list_file is not None:
+            self.name = f'{self.list_file}'
         self.images = images
         self.annotations = annotations
         self.one_based = one_based
         self.difficult = difficult
-        self.images_without_xml = images_without_xml
+        self.unlabelled = unlabelled
 
     def read(self) -> Iterator[ImageRecord]:
         """Yield the images sorted by stem.
@@ -108,9 +109,9 @@ class VOCReader(BaseReader):
             InputError: Something is wrong and ``on_error`` is ``raise``.
         """
         images = ImageIndex(self._image_folder())
-        if self.root.is_file():
-            xml_files = {self.root.stem: [self.root]}
-            stems = [self.root.stem] if self.wanted(self.root.stem) else []
+        if self.source.is_file():
+            xml_files = {self.source.stem: [self.source]}
+            stems = [self.source.stem] if self.wanted(self.source.stem) else []
         else:
             by_stem, xml_folder = images.by_stem, self._xml_folder()
             xml_files = files_by_stem(xml_folder, ('.xml',), 'annotation')
@@ -132,7 +133,7 @@ class VOCReader(BaseReader):
             return self.folder / self.images
         around = self.folder.parent if self.folder.name.lower() in _XML_FOLDERS else self.folder
         found = subfolder(self.folder, IMAGE_FOLDERS) or subfolder(around, IMAGE_FOLDERS)
-        return found or (around if self.root.is_file() else self.folder)
+        return found or (around if self.source.is_file() else self.folder)
 
     def _xml_folder(self) -> Path:
         if self.annotations is not None:
@@ -143,8 +144,9 @@ class VOCReader(BaseReader):
         self, images: dict[str, list[Path]], xml_files: dict[str, list[Path]], xml_folder: Path
     ) -> list[str]:
         stems = set(xml_files)
-        # An image may lie elsewhere than its XML file, so compare last parts too.
-        last_parts = {stem.rsplit('/', 1)[-1] for stem in xml_files}
+        # An image may lie elsewhere than its XML file: where none lies at its place, compare last
+        # parts too.
+        last_parts = {stem.rsplit('/', 1)[-1] for stem in xml_files.keys() - images.keys()}
         without = sorted(
             stem
             for stem in images
@@ -152,13 +154,10 @@ class VOCReader(BaseReader):
             and stem.rsplit('/', 1)[-1] not in last_parts
             and self.wanted(stem)
         )
-        if without and self.images_without_xml == 'raise':
-            self.problem(
-                f'{xml_folder}',
-                f'{len(without)} images have no XML file (first: {images[without[0]][0]}); set '
-                "images_without_xml='good' if they are good parts, or 'skip' to leave them out",
-            )
-        if self.images_without_xml == 'good':
+        if self.unlabelled == 'raise':
+            paths = [images[stem][0] for stem in without]
+            self.unlabelled_images(xml_folder, paths, 'XML file')
+        if self.unlabelled == 'good':
             stems.update(without)
         return sorted(stem for stem in stems if self.wanted(stem))
 

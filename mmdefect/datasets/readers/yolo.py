@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
-from mmdefect.datasets.readers.base import BaseReader, OnError
+from mmdefect.datasets.readers.base import BaseReader, OnError, Unlabelled, require_choice
 from mmdefect.datasets.readers.detection import CLASS_FILES
 from mmdefect.datasets.readers.files import name_below, walk_files
 from mmdefect.datasets.readers.layout import by_layout, layout_key
@@ -27,9 +27,7 @@ from mmdefect.structures import ImageRecord
 
 __all__ = ['YOLOReader']
 
-_KNOWN_KEYS = (
-    'source', 'classes', 'list_file', 'images_without_labels', 'on_error',
-)  # fmt: skip
+_KNOWN_KEYS = ('source', 'classes', 'list_file', 'unlabelled', 'on_error')
 _LABEL_WORDS = ('labels', 'label')
 _LABEL_FOLDER = re.compile(r'(?<![a-z])labels(?![a-z])')
 # How far a coordinate may lie outside 0..1: what rounding to three digits leaves.
@@ -55,7 +53,7 @@ class YOLOReader(BaseReader):
             of ``data.yaml`` (``names``), ``classes.txt`` or ``obj.names`` below the folder.
         list_file (str | Path | None): Text file with one image per line, the images to read.
             Default None: all.
-        images_without_labels ('raise' | 'good' | 'skip'): An image without a label file is an
+        unlabelled ('raise' | 'good' | 'skip'): An image without a label file is an
             error, a good part without boxes, or left out. Default ``raise``.
         on_error ('raise' | 'drop'): What to do with a bad box or image. Default ``raise``.
         **unknown: Refused, naming the nearest known key.
@@ -81,20 +79,14 @@ class YOLOReader(BaseReader):
         source: str | Path,
         classes: Sequence[str] | None = None,
         list_file: str | Path | None = None,
-        images_without_labels: Literal['raise', 'good', 'skip'] = 'raise',
+        unlabelled: Unlabelled = 'raise',
         on_error: OnError = 'raise',
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('YOLOReader', unknown, _KNOWN_KEYS)
-        if images_without_labels not in ('raise', 'good', 'skip'):
-            raise InputError(
-                "YOLOReader: images_without_labels must be one of ('raise', 'good', 'skip'), "
-                f'got {images_without_labels!r}'
-            )
-        self.source = Path(source)
-        self.folder = self.source.parent if self.source.is_file() else self.source
-        super().__init__(str(source), on_error, list_file, self.folder)
-        self.images_without_labels = images_without_labels
+        require_choice('YOLOReader', 'unlabelled', unlabelled, get_args(Unlabelled))
+        super().__init__(source, on_error, list_file)
+        self.unlabelled = unlabelled
         self._names = None if classes is None else class_names(classes, 'YOLOReader classes')
         self._names_from = 'classes'
 
@@ -137,14 +129,10 @@ class YOLOReader(BaseReader):
         chosen = [(name, path) for path in images if self.wanted(name := below(path))]
         keys = [layout_key(name, _LABEL_WORDS) for name, _ in chosen]
         without = [path for key, (_, path) in zip(keys, chosen, strict=True) if key not in labels]
-        if without and self.images_without_labels == 'raise':
-            self.problem(
-                f'{self.folder}',
-                f'{len(without)} images have no label file (first: {without[0]}); set '
-                "images_without_labels='good' if they are good parts, or 'skip' to leave them out",
-            )
+        if self.unlabelled == 'raise':
+            self.unlabelled_images(self.folder, without, 'label file')
         for key, (name, path) in zip(keys, chosen, strict=True):
-            if key not in labels and self.images_without_labels != 'good':
+            if key not in labels and self.unlabelled != 'good':
                 continue
             try:
                 yield self._record(name, path, by_key[key], labels.get(key, []), names)

@@ -103,7 +103,7 @@ def test_several_sources_are_named_as_short_as_they_differ(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (lambda folder: dict(data=[folder / 'none']), 'none: does not exist'),
+        (lambda folder: dict(data=[folder / 'none']), 'none: data set file or folder is missing'),
         (lambda folder: dict(data=[folder / 'a.json'] * 2), 'given twice'),
         (lambda folder: dict(data=[folder / 'a.json', folder / 'b.json'], lists={'a': Path('x')}),
          'go with one folder'),

@@ -99,8 +99,23 @@ def test_what_cannot_be_told(tmp_path, files, message):
 
 
 def test_a_source_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match='none: does not exist; check the path'):
+    with pytest.raises(
+        InputError, match='none: data set file or folder is missing; check the path'
+    ):
         detect_format(tmp_path / 'none')
+
+
+@pytest.mark.parametrize('name', [None, *FORMATS])
+def test_a_source_that_no_file_system_can_have(name):
+    with pytest.raises(InputError, match=r'path cannot be used \(.+\); correct it'):
+        list(open_reader('a' * 5000, name))
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='links need rights there')
+def test_a_label_file_that_is_a_link_to_nothing(tmp_path):
+    write(tmp_path, {'images/a.png': '', 'labels/b.txt': '0 .5 .5 .1 .1'})
+    (tmp_path / 'labels' / 'a.txt').symlink_to(tmp_path / 'nowhere.txt')
+    assert detect_format(tmp_path) == 'yolo'
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='needs named pipes')
@@ -131,7 +146,7 @@ def test_every_format_has_a_registered_reader(name):
         open_reader('nowhere', name, on_eror='drop')
     with pytest.raises(InputError, match=r"unknown key 'unknown'"):
         open_reader('nowhere', name, unknown={})
-    with pytest.raises(InputError, match=r"on_error must be 'raise' or 'drop', got 'x'"):
+    with pytest.raises(InputError, match="on_error must be one of raise, drop; got 'x'"):
         open_reader('nowhere', name, on_error='x')
 
 

@@ -151,13 +151,13 @@ def test_impossible_sizes(tmp_path, width):
         list(LabelMeReader(tmp_path))
 
 
-def test_images_without_json(tmp_path):
+def test_unlabelled_images(tmp_path):
     add(tmp_path, 'rust/1', shape())
     image(tmp_path / 'chip' / '1.png')
     with pytest.raises(InputError, match=r"1 images have no LabelMe file .*chip.*'good'.*'skip'"):
         list(LabelMeReader(tmp_path))
-    assert len(list(LabelMeReader(tmp_path, images_without_json='skip'))) == 1
-    first, good = LabelMeReader(tmp_path, images_without_json='good')
+    assert len(list(LabelMeReader(tmp_path, unlabelled='skip'))) == 1
+    first, good = LabelMeReader(tmp_path, unlabelled='good')
     assert (first.image_id, good.image_id, len(good)) == ('rust/1.png', 'chip/1.png', 0)
     assert (good.width, good.height) == (30, 20)
 
@@ -165,7 +165,7 @@ def test_images_without_json(tmp_path):
 def test_the_image_of_a_bad_file_never_counts_as_good(tmp_path):
     add(tmp_path, 'a', shape()).write_text('{')
     add(tmp_path, 'b', shape())
-    reader = LabelMeReader(tmp_path, images_without_json='good', on_error='drop')
+    reader = LabelMeReader(tmp_path, unlabelled='good', on_error='drop')
     assert [record.image_id for record in reader] == ['b.png']
     assert len(reader.problems) == 1
 
@@ -227,7 +227,7 @@ def test_two_files_of_one_image(tmp_path):
         ({'image_root': 'none'}, 'none: image folder is missing'),
         ({'list_file': 'none.txt'}, 'list file is missing'),
         ({'image_rot': 'x'}, "unknown key 'image_rot'; did you mean 'image_root'"),
-        ({'images_without_json': 'x'}, 'images_without_json must be one of'),
+        ({'unlabelled': 'x'}, 'unlabelled must be one of'),
         ({'on_error': 'x'}, 'on_error must be'),
     ],
 )

@@ -131,12 +131,12 @@ def test_black_mask_is_a_good_image(tmp_path):
 
 
 @pytest.mark.parametrize(('policy', 'names'), [('good', ['a.png', 'b.png']), ('skip', ['a.png'])])
-def test_images_without_masks(tmp_path, policy, names):
+def test_unlabelled_images(tmp_path, policy, names):
     add(tmp_path, 'a.png', 'a_mask.png', SPOT)
     add(tmp_path, 'b.png')
     with pytest.raises(InputError, match=r"1 images have no mask .*b\.png.*'good'.*'skip'"):
         list(MaskReader(tmp_path))
-    records = list(MaskReader(tmp_path, images_without_masks=policy))
+    records = list(MaskReader(tmp_path, unlabelled=policy))
     assert [record.image_id for record in records] == names
     reader = MaskReader(tmp_path, on_error='drop')
     assert len(list(reader)) == 1
@@ -212,8 +212,8 @@ def test_bad_files_raise_or_are_dropped(tmp_path):
         ({'classes': {0: 'a'}}, r'a value in classes must be 1 to 65535 .*, got 0'),
         ({'classes': {'1': 'a'}}, "a value in classes must be 1 to 65535 .*, got '1'"),
         ({'classes': ['a', 3]}, 'name of value 2 must be a text, got 3'),
-        ({'images_without_masks': 'x'}, 'images_without_masks must be one of'),
-        ({'images_without_mask': 'good'}, "unknown key 'images_without_mask'; did you mean"),
+        ({'unlabelled': 'x'}, 'unlabelled must be one of'),
+        ({'unlabeled': 'good'}, "unknown key 'unlabeled'; did you mean 'unlabelled'"),
         ({'on_error': 'x'}, 'on_error must be'),
     ],
 )

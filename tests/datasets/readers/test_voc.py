@@ -71,7 +71,7 @@ def test_images_are_found_by_stem(tmp_path, filename):
 def test_image_found_by_filename_when_the_stem_differs(tmp_path):
     add(tmp_path, 'a', filename='photo.png', image=False)
     Image.new('L', (30, 20)).save(tmp_path / 'images' / 'photo.png')
-    (record,) = VOCReader(tmp_path, images_without_xml='skip')
+    (record,) = VOCReader(tmp_path, unlabelled='skip')
     assert record.path.name == 'photo.png'
 
 
@@ -147,13 +147,24 @@ def test_bad_list_files(tmp_path, content, message):
 
 
 @pytest.mark.parametrize(('policy', 'stems'), [('good', ['a', 'b']), ('skip', ['a'])])
-def test_images_without_xml(tmp_path, policy, stems):
+def test_unlabelled_images(tmp_path, policy, stems):
     add(tmp_path, 'a')
     Image.new('L', (30, 20)).save(tmp_path / 'images' / 'b.png')
     with pytest.raises(InputError, match=r"1 images have no XML file .*'good'.*'skip'"):
         list(VOCReader(tmp_path))
-    records = list(VOCReader(tmp_path, images_without_xml=policy))
+    records = list(VOCReader(tmp_path, unlabelled=policy))
     assert [record.image_id for record in records] == stems
+
+
+def test_a_good_image_named_like_a_labelled_one_of_another_folder(tmp_path):
+    for folder in ('bad', 'good'):
+        (tmp_path / 'images' / folder).mkdir(parents=True)
+    add(tmp_path, 'bad/1', voc_object())
+    Image.new('L', (30, 20)).save(tmp_path / 'images' / 'good' / '1.png')
+    with pytest.raises(InputError, match='1 images have no XML file'):
+        list(VOCReader(tmp_path))
+    records = list(VOCReader(tmp_path, unlabelled='good'))
+    assert [(record.image_id, len(record)) for record in records] == [('bad/1', 1), ('good/1', 0)]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +236,7 @@ def test_zero_corner_in_a_one_based_file_is_noted(tmp_path):
         ({'list_file': 'none.txt'}, 'list file is missing'),
         ({'one_base': True}, "unknown key 'one_base'; did you mean 'one_based'"),
         ({'difficult': 'x'}, 'difficult must be one of'),
-        ({'images_without_xml': 'x'}, 'images_without_xml must be one of'),
+        ({'unlabelled': 'x'}, 'unlabelled must be one of'),
         ({'on_error': 'x'}, 'on_error must be'),
     ],
 )

@@ -62,7 +62,7 @@ def test_equal_stems_in_two_splits(tmp_path, classes):
     add(tmp_path, 'images/val/a.png', 'labels/val/a.txt', '')
     assert [len(record) for record in YOLOReader(tmp_path)] == [1, 0]
     (tmp_path / 'labels' / 'val' / 'a.txt').unlink()
-    (record,) = YOLOReader(tmp_path, images_without_labels='skip')
+    (record,) = YOLOReader(tmp_path, unlabelled='skip')
     assert record.image_id == 'images/train/a.png'
 
 
@@ -76,12 +76,12 @@ def test_upright_image_scales_the_shares(tmp_path, classes):
 
 
 @pytest.mark.parametrize(('policy', 'names'), [('good', ['a.png', 'b.png']), ('skip', ['a.png'])])
-def test_images_without_labels(tmp_path, classes, policy, names):
+def test_unlabelled_images(tmp_path, classes, policy, names):
     add(tmp_path, 'a.png', 'a.txt', '')
     add(tmp_path, 'b.png')
     with pytest.raises(InputError, match=r"1 images have no label file .*b\.png.*'good'.*'skip'"):
         list(YOLOReader(tmp_path))
-    records = list(YOLOReader(tmp_path, images_without_labels=policy))
+    records = list(YOLOReader(tmp_path, unlabelled=policy))
     assert [record.image_id for record in records] == names
     assert not any(len(record) for record in records)
     reader = YOLOReader(tmp_path, on_error='drop')
@@ -189,8 +189,8 @@ def test_bad_files_raise_or_are_dropped(tmp_path, classes):
         ({'source': 'empty', 'classes': ['a']}, 'empty: no image files'),
         ({'classes': 'rust'}, "YOLOReader classes: class names must be a list.*got 'rust'"),
         ({'classes': ['a', 'a']}, "YOLOReader classes: class 1, 'a', stands twice"),
-        ({'images_without_labels': 'x'}, 'images_without_labels must be one of'),
-        ({'images_without_xml': 'good'}, "unknown key 'images_without_xml'; did you mean"),
+        ({'unlabelled': 'x'}, 'unlabelled must be one of'),
+        ({'unlabeled': 'good'}, "unknown key 'unlabeled'; did you mean 'unlabelled'"),
         ({'list_file': 'none.txt'}, 'list file is missing'),
         ({'on_error': 'x'}, 'on_error must be'),
     ],
