@@ -163,7 +163,7 @@ def _image_rows(images: Sequence[ImageResult], max_dets: int) -> list[dict[str, 
     )
     truth = list(
         zip(
-            flat.truth.round(2).tolist(),
+            flat.truth.round(4).tolist(),
             flat.truth_labels.tolist(),
             flat.truth_ignored.astype(int).tolist(),
             strict=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from mmdefect.evaluation.image_errors import describe_errors
 from mmdefect.report.album import Album
 from mmdefect.report.chart_data import SERIES_COLOURS, error_rows, run_data
 from mmdefect.report.class_table import COMPARED, compared_rows, difference
-from mmdefect.report.comparison import OneSided, common_part, found_by_one
+from mmdefect.report.comparison import common_part, found_by_one
 from mmdefect.report.evaluation import Evaluation, load_evaluation
 from mmdefect.report.gallery import picture_entry
+from mmdefect.report.items import choose_items
 from mmdefect.report.logs import read_logs
 from mmdefect.report.pictures import Track, untracked
 from mmdefect.report.rendering import check_target, write_page
@@ -147,7 +147,7 @@ def _images(
     )
     errors = (first, second)
     found, unequal = found_by_one(images, errors, thresholds)
-    shown = _half_of_each(found, limit)
+    shown = choose_items(found, limit, lambda item: item.finder == 0)
     album = Album(images[0])
     for item in shown:
         album.add(item.image, item.box)
@@ -184,11 +184,3 @@ def _images(
         'thresholds': thresholds,
     }
     return data, context
-
-
-def _half_of_each(found: Sequence[OneSided], limit: int) -> list[OneSided]:
-    """At most ``limit``, half of each finder where there are enough, in the same order."""
-    sides = [[item for item in found if item.finder == finder] for finder in (0, 1)]
-    share = min(len(sides[0]), max(limit - limit // 2, limit - len(sides[1])))
-    kept = {id(item) for item in [*sides[0][:share], *sides[1][: limit - share]]}
-    return [item for item in found if id(item) in kept]

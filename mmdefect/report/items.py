@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from mmdefect.evaluation.score_table import SCORE_DECIMALS, reaches
 
 __all__ = ['Item', 'choose_items', 'find_items']
 
+T = TypeVar('T')
 Box = tuple[float, float, float, float]
 
 
@@ -155,33 +156,34 @@ def _wrong(index: int, image: ImageResult, at: ImageErrors) -> list[Item]:
     return items
 
 
-def choose_items(items: Sequence[Item], limit: int) -> list[Item]:
-    """Keep the worst: half missed boxes, half wrong detections.
+def choose_items(items: Sequence[T], limit: int, is_first: Callable[[T], bool]) -> list[T]:
+    """Keep the first ones of two kinds of items, half of the places for each kind.
 
-    A half that has too few leaves its places to the other.
+    A kind that has too few leaves its places to the other.
 
     Args:
-        items (Sequence[Item]): What :func:`find_items` gave.
+        items (Sequence[T]): Items, worst first.
         limit (int): Items at most, 0 or more.
+        is_first (Callable[[T], bool]): Whether an item is of the first kind, which gets the odd
+            place.
 
     Returns:
-        list[Item]: At most ``limit`` items in the same order.
+        list[T]: At most ``limit`` items in the same order.
 
     Raises:
         ValueError: ``limit`` is negative.
 
     Example:
-        >>> items = [Item(0, kind, 0, (0, 0, 4, 4), 0.5, 0.0) for kind in ERROR_TYPES]
-        >>> [item.kind for item in choose_items(items, 2)]
-        ['classification', 'missed']
+        >>> choose_items([1, 3, 5, 6, 8], 3, lambda item: item % 2 == 1)
+        [1, 3, 6]
     """
     if limit < 0:
         raise ValueError(f'limit must be 0 or more, got {limit}')
-    missed = [item for item in items if item.kind == 'missed']
-    wrong = [item for item in items if item.kind != 'missed']
-    share = min(len(missed), max(limit - limit // 2, limit - len(wrong)))
-    kept = {id(item) for item in [*missed[:share], *wrong[: limit - share]]}
-    return [item for item in items if id(item) in kept]
+    kinds = [is_first(item) for item in items]
+    first = [place for place, kind in enumerate(kinds) if kind]
+    second = [place for place, kind in enumerate(kinds) if not kind]
+    share = min(len(first), max(limit - limit // 2, limit - len(second)))
+    return [items[place] for place in sorted([*first[:share], *second[: limit - share]])]
 
 
 def _area(item: Item) -> float:

@@ -127,7 +127,7 @@ def _images(
     matches = match_images(images)
     choices = choose_images(images, matches, start)
     found = find_items([image_result(image) for image in images], start)
-    items = choose_items(found, limit)
+    items = choose_items(found, limit, lambda item: item.kind == 'missed')
     album = Album(images)
     for choice in choices:
         album.add(choice.index)

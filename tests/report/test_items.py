@@ -141,7 +141,7 @@ def numbered(missed: int, wrong: int) -> list[Item]:
 )
 def test_half_of_each(missed: int, wrong: int, limit: int, expected: tuple[int, int]) -> None:
     items = numbered(missed, wrong)
-    kept = choose_items(items, limit)
+    kept = choose_items(items, limit, lambda item: item.kind == 'missed')
     places = [item.image for item in kept]
     # The worst of each half: those that stand first.
     assert places == [*range(expected[0]), *range(missed, missed + expected[1])]
@@ -149,4 +149,4 @@ def test_half_of_each(missed: int, wrong: int, limit: int, expected: tuple[int, 
 
 def test_no_negative_limit() -> None:
     with pytest.raises(ValueError, match='limit must be 0 or more, got -1'):
-        choose_items([], -1)
+        choose_items([], -1, bool)

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop
 
 from mmdefect.errors import reject_unknown_keys
 from mmdefect.evaluation import DefectMetric
@@ -43,10 +44,13 @@ class EvaluationRecordHook(Hook):
             runner (Runner): The runner.
             metrics (dict[str, float] | None): Not used. Default None.
         """
-        # CheckpointHook has saved this epoch's file by now, if its interval says so.
-        name = f'epoch_{runner.epoch}.pth'
+        # The property would build the loop where there is none, as in a validation alone.
+        by_iteration = isinstance(runner._train_loop, IterBasedTrainLoop)
+        # CheckpointHook has saved this moment's file by now, if its interval says so.
+        name = f'iter_{runner.iter}.pth' if by_iteration else f'epoch_{runner.epoch}.pth'
         saved = (Path(runner.work_dir) / name).is_file()
-        self._write(runner, runner.val_evaluator, runner.epoch, name if saved else None)
+        epoch = None if by_iteration else runner.epoch
+        self._write(runner, runner.val_evaluator, epoch, name if saved else None)
 
     def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Write the record of a test epoch.

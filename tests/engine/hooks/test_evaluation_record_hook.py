@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from mmengine.runner import IterBasedTrainLoop
 
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.engine import launch
@@ -22,7 +23,7 @@ def runner_of(work_dir, evidence=None, epoch=3):
     metric.evidence = evidence
     return SimpleNamespace(
         work_dir=str(work_dir), epoch=epoch, val_evaluator=SimpleNamespace(metrics=[metric]),
-        cfg=SimpleNamespace(filename='a/b.py'), _load_from=None,
+        cfg=SimpleNamespace(filename='a/b.py'), _load_from=None, _train_loop=None,
     )  # fmt: skip
 
 
@@ -53,6 +54,15 @@ def test_names_only_a_checkpoint_that_exists(tmp_path, saved):
         (tmp_path / 'epoch_3.pth').touch()
     EvaluationRecordHook().after_val_epoch(runner_of(tmp_path, {'classes': ['chip']}))
     assert record_of(tmp_path)['checkpoint'] == ('epoch_3.pth' if saved else None)
+
+
+def test_a_training_by_iterations_knows_no_epoch(tmp_path):
+    (tmp_path / 'iter_40.pth').touch()
+    runner = runner_of(tmp_path, {'classes': ['chip']}, epoch=0)
+    runner._train_loop, runner.iter = IterBasedTrainLoop.__new__(IterBasedTrainLoop), 40
+    EvaluationRecordHook().after_val_epoch(runner)
+    record = record_of(tmp_path)
+    assert (record['epoch'], record['checkpoint']) == (None, 'iter_40.pth')
 
 
 def test_other_metrics_leave_no_file(tmp_path):
