@@ -11,7 +11,7 @@
   const last = (name) => name.split('/').pop();
   // One curve per run and name of the points {name: [[x, y]]} that are picked from a run.
   function curvesOf(pick, names, colourOf, labelOf = last) {
-    return runs.flatMap((run, at) => names.filter((name) => pick(run)[name]).map((name) => ({
+    return runs.flatMap((run, at) => names.filter((name) => Object.hasOwn(pick(run), name)).map((name) => ({
       name: named(labelOf(name), run),
       group: labelOf(name),
       colour: colourOf(name),
@@ -19,6 +19,8 @@
       points: pick(run)[name],
     })));
   }
+  // As the headings of the page say it: of the first run that was validated.
+  const { valUnit } = (runs.find((run) => Object.keys(run.log.val).length) || runs[0]).log;
   const byOrder = (names) => (name) => series[names.indexOf(name) % series.length];
   const namesOf = (pick) => [...new Set(runs.flatMap((run) => Object.keys(pick(run))))];
 
@@ -111,7 +113,7 @@
     known.sort((a, b) => preferred.indexOf(last(a)) - preferred.indexOf(last(b)));
     const names = known.length ? known : all.slice(0, 4);
     lineChart(host('val-chart'), curvesOf((run) => run.log.val, names, byOrder(names)), {
-      label: 'Validation metrics', xName: runs[0].log.valUnit, y: [0, 1], dots: true, wholeX: true, say: say(runs[0].log.valUnit),
+      label: 'Validation metrics', xName: valUnit, y: [0, 1], dots: true, wholeX: true, say: say(valUnit),
     });
   }
   if (host('class-chart')) {
@@ -120,7 +122,7 @@
     oneOf(host('class-metric'), metrics.map((metric) => [metric, metric]), (metric) => {
       const curves = curvesOf((run) => run.log.perClass[metric] || {}, classes, (name) => colours[classes.indexOf(name)], (name) => name);
       lineChart(host('class-chart'), curves, {
-        label: `${metric} of every class`, xName: runs[0].log.valUnit, y: [0, 1], dots: true, wholeX: true, height: 300, say: say(runs[0].log.valUnit),
+        label: `${metric} of every class`, xName: valUnit, y: [0, 1], dots: true, wholeX: true, height: 300, say: say(valUnit),
       });
     });
   }
