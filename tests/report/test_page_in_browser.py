@@ -200,6 +200,13 @@ def test_every_class_over_epochs(browser, page: Path) -> None:
     assert browser.run(label) == 'recall of every class'
 
 
+def test_a_class_that_the_log_lacks_and_objects_have(browser, work_dir: Path, write_run) -> None:
+    write_run(work_dir, ['rust', 'constructor'], [])
+    browser.open(write_report(work_dir))
+    assert browser.run(COUNT, '#class-chart path') == 1
+    assert browser.console() == []
+
+
 def test_tags_do_not_overlap(browser, tmp_path: Path, write_run, write_image) -> None:
     generator = np.random.default_rng(0)
     images = []
