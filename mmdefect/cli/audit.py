@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmdefect.cli.progress import track
+from mmdefect.cli.reader_options import (
+    UnlabelledOption,
+    class_names,
+    class_values,
+    name_options,
+)
 from mmdefect.datasets.format_names import FORMATS
 from mmdefect.errors import InputError, nearest_name
 
@@ -48,7 +54,23 @@ def audit(
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(help='Class names wanted, with commas; others are a problem.'),
+        typer.Option(
+            help='Class names wanted, with commas; others are a problem. yolo: the names of '
+            'classes 0, 1, ...; mask: of values 1, 2, ..., or 50=rust,100=chip.'
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        UnlabelledOption | None,
+        typer.Option(
+            help='voc, yolo, labelme, label-studio, mask: an image without annotation is an '
+            'error, a good part, or left out.'
+        ),
+    ] = None,
+    image_root: Annotated[
+        Path | None,
+        typer.Option(
+            help='coco, labelme, label-studio, cvat: folder of the images. Default: near DATA.'
+        ),
     ] = None,
     zero_based: Annotated[
         bool, typer.Option('--zero-based', help='voc: corners are 0-based, as LabelImg writes.')
@@ -104,9 +126,19 @@ def audit(
         raise InputError('--model needs the images; leave out --no-images')
     # Standard output is for the result, whatever upstream prints on the way.
     with contextlib.redirect_stdout(sys.stderr):
-        sources, wanted = _sources(data, source_format, splits, list_file, classes, zero_based)
-        name = ', '.join(map(str, data))
-        result = run_audit(sources, name, wanted=wanted, check_images=not no_images, track=track)
+        options = {
+            '--unlabelled': ('unlabelled', unlabelled and unlabelled.value),
+            '--image-root': ('image_root', image_root),
+            '--zero-based': ('one_based', False if zero_based else None),
+        }
+        try:
+            sources, wanted = _sources(data, source_format, splits, list_file, classes, options)
+            name = ', '.join(map(str, data))
+            result = run_audit(
+                sources, name, wanted=wanted, check_images=not no_images, track=track
+            )
+        except InputError as error:
+            raise InputError(name_options(str(error))) from error
         if model is not None:
             _ask_model(result, model)
     content = result.as_dict()
@@ -128,32 +160,28 @@ def _sources(
     splits: list[str] | None,
     list_file: Path | None,
     classes: str | None,
-    zero_based: bool,
+    options: dict[str, tuple[str, Any]],
 ) -> tuple[list[Source], list[str] | None]:
+    """``options``: what the readers call each option, and its value, None where not given."""
     from mmdefect.datasets.audit import data_sources
 
-    names = None
-    if classes is not None:
-        names = [name.strip() for name in classes.split(',')]
-        for name in names:
-            if not name or names.count(name) > 1:
-                raise InputError(f'--classes: {name!r} must be a name that stands once')
+    by_value = None if classes is None else class_values(classes)
+    names = None if classes is None else list((by_value or {}).values()) or class_names(classes)
+    given = {option: value for option, (_, value) in options.items() if value is not None}
     if any(path.suffix == '.py' for path in data):
-        return _config(data, names, {
-            '--format': source_format, '--split': splits, '--list': list_file,
-            '--zero-based': zero_based,
-        })  # fmt: skip
+        others = {'--format': source_format, '--split': splits, '--list': list_file}
+        return _config(data, names, [*(key for key in others if others[key]), *given])
     lists = _lists(splits, list_file)
     if source_format is not None and source_format not in FORMATS:
         from mmdefect.datasets.readers import reader_class
 
         reader_class(source_format)
-    options: dict[str, Any] = {'one_based': False} if zero_based else {}
-    return data_sources(data, source_format, lists, options), names
+    keys = {options[option][0]: value for option, value in given.items()}
+    return data_sources(data, source_format, lists, keys, by_value or names), names
 
 
 def _config(
-    data: list[Path], names: list[str] | None, others: dict[str, Any]
+    data: list[Path], names: list[str] | None, others: list[str]
 ) -> tuple[list[Source], list[str] | None]:
     from mmengine.config import Config
 
@@ -161,9 +189,8 @@ def _config(
 
     if len(data) > 1:
         raise InputError(f'{data[0]}: a config names all its splits; give it alone')
-    for option, value in others.items():
-        if value:
-            raise InputError(f'{option} does not go with a config, which says it itself')
+    if others:
+        raise InputError(f'{others[0]} does not go with a config, which says it itself')
     if not data[0].is_file():
         raise InputError(f'{data[0]}: no such file; give an existing config file')
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmdefect.cli.progress import progress, track
+from mmdefect.cli.reader_options import (
+    UnlabelledOption,
+    class_names,
+    class_values,
+    name_options,
+)
 from mmdefect.datasets.format_names import FORMATS
 from mmdefect.errors import InputError
 
@@ -18,14 +23,6 @@ if TYPE_CHECKING:
     from mmdefect.datasets.readers import BaseReader
 
 __all__ = ['convert']
-
-
-class _Unlabelled(str, Enum):
-    """What an image without annotation is."""
-
-    error = 'raise'
-    good = 'good'
-    skip = 'skip'
 
 
 class _OfSeveral(str, Enum):
@@ -36,15 +33,6 @@ class _OfSeveral(str, Enum):
     error = 'raise'
 
 
-# Cures that readers name by their keys.
-_OPTIONS = (
-    (r"on_error='drop'", '--drop-bad'),
-    (r"\bunlabelled='(\w+)'", r'--unlabelled \1'),
-    (r'\bclasses=\[\.\.\.\]', '--classes NAME,...'),
-    (r'\bclasses=\{(\d+): \.\.\.\}', r'--classes \1=NAME,...'),
-    (r"\bannotation='(\w+)'", r'--of-several \1'),
-    (r'\bone_based=False', '--zero-based'),
-)
 _PANEL = 'Options of some formats'
 
 
@@ -72,7 +60,7 @@ def convert(
         bool, typer.Option('--drop-bad', help='Drop and list bad boxes and images.')
     ] = False,
     unlabelled: Annotated[
-        _Unlabelled | None,
+        UnlabelledOption | None,
         typer.Option(
             rich_help_panel=_PANEL,
             help='voc, yolo, labelme, label-studio, mask: an image without annotation is an '
@@ -167,9 +155,9 @@ def convert(
     for key, option, _ in given:
         if key in options and key not in known:
             raise InputError(f'{option} does not go with the format {source_format}')
-    order = _class_names(classes)
+    order = None if classes is None else class_names(classes)
     if classes is not None and 'classes' in known:
-        options['classes'] = (_by_value(classes) if source_format == 'mask' else None) or order
+        options['classes'] = (class_values(classes) if source_format == 'mask' else None) or order
         order = None
     options['on_error'] = 'drop' if drop_bad else 'raise'
     try:
@@ -178,46 +166,13 @@ def convert(
             order = order or (list(reader.classes) if reader.declares_classes else None)
         content = records_to_coco(track(reader, 'reading'), order, out.parent)
     except InputError as error:
-        raise InputError(_with_options(str(error))) from error
+        raise InputError(name_options(str(error))) from error
     if not content['images']:
         why = f'dropped {len(reader.problems)}: {reader.problems[0]}' if reader.problems else ''
         raise InputError(f'{reader.name}: no images; {why or "check the path"}')
     with progress('writing'):
         write_json(out, content)
     _print_summary(reader, content, out)
-
-
-def _with_options(text: str) -> str:
-    """Name what a reader calls its keys as the command calls them."""
-    for pattern, option in _OPTIONS:
-        text = re.sub(pattern, option, text)
-    return text
-
-
-def _class_names(text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(',')]
-    for name in names:
-        if not name or names.count(name) > 1:
-            raise InputError(f'--classes: {name!r} must be a name that stands once')
-    return names
-
-
-def _by_value(text: str) -> dict[int, str] | None:
-    """``50=rust,100=chip`` as a mapping; None when no value is given."""
-    parts = [part.partition('=') for part in text.split(',')]
-    if not any(equals for _, equals, _ in parts):
-        return None
-    values: dict[int, str] = {}
-    for value, _, name in parts:
-        value = value.strip()
-        if not (value.isascii() and value.isdigit()) or int(value) in values or not name.strip():
-            raise InputError(
-                f'--classes: {value!r} must be a mask value that stands once, with =name behind it'
-            )
-        values[int(value)] = name.strip()
-    return values
 
 
 def _print_summary(reader: BaseReader, content: dict[str, Any], out: Path) -> None:
@@ -227,10 +182,10 @@ def _print_summary(reader: BaseReader, content: dict[str, Any], out: Path) -> No
         f'{f"classes {names}" if names else "no classes"}'
     )
     for note in reader.notes:
-        typer.echo(_with_options(note), err=True)
+        typer.echo(name_options(note), err=True)
     if reader.problems:
         typer.echo(f'dropped: {len(reader.problems)}', err=True)
     for problem in reader.problems[:10]:
-        typer.echo(f'  {_with_options(str(problem))}', err=True)
+        typer.echo(f'  {name_options(str(problem))}', err=True)
     if len(reader.problems) > 10:
         typer.echo(f'  ... and {len(reader.problems) - 10} more', err=True)

@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from PIL import Image
 
 from mmdefect.cli import main
 
@@ -118,6 +119,40 @@ def test_model(audit, data, tiny_trained):
     assert code == 0 and f'model: {tiny_trained.checkpoint}; confident from score chip' in out
 
 
+def test_yolo_without_class_list_and_with_good_images(audit, tmp_path):
+    folder = tmp_path / 'yolo'
+    folder.mkdir()
+    for name in 'ab':
+        Image.effect_noise((64, 48), 80).save(folder / f'{name}.png')
+    (folder / 'a.txt').write_text('1 .5 .5 .5 .5\n')
+    code, out, err = audit(folder)
+    assert code == 2 and 'or give --classes NAME,...' in err
+    code, out, _ = audit(folder, '--classes', 'chip,rust', '--json')
+    assert code == 1 and "set unlabelled='good'" in json.loads(out)['findings'][0]['what']
+    code, out, _ = audit(folder, '--classes', 'chip,rust', '--unlabelled', 'good', '--json')
+    assert code == 0
+    (row,) = json.loads(out)['statistics']['splits']
+    assert (row['images'], row['good'], row['boxes']) == (2, 1, 1)
+
+
+def test_images_elsewhere(audit, data, tmp_path):
+    (tmp_path / 'labels').mkdir()
+    (data / 'train.json').rename(tmp_path / 'labels' / 'train.json')
+    assert audit('labels', '--image-root', 'data', '--json')[0] == 0
+    assert audit('labels', '--json')[0] == 1
+
+
+def test_masks_of_values(audit, tmp_path):
+    (tmp_path / 'set').mkdir()
+    Image.effect_noise((64, 48), 80).save(tmp_path / 'set' / 'a.png')
+    mask = Image.new('L', (64, 48))
+    mask.paste(50, (10, 10, 30, 20))
+    mask.paste(100, (40, 10, 60, 20))
+    mask.save(tmp_path / 'set' / 'a_mask.png')
+    code, out, _ = audit('set', '--classes', '50=rust,100=chip', '--json')
+    assert code == 0 and json.loads(out)['classes'] == ['rust', 'chip']
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -139,6 +174,7 @@ def test_model(audit, data, tiny_trained):
         (['bad.py'], 'bad.py: not a readable config (ZeroDivisionError'),
         (['empty.py'], 'empty.py: no data set in'),
         (['empty.py', '--zero-based'], '--zero-based does not go with a config'),
+        (['empty.py', '--unlabelled', 'good'], '--unlabelled does not go with a config'),
         (['empty.py', 'data'], 'a config names all its splits'),
         (['broken.json'], 'broken.json: '),
     ],

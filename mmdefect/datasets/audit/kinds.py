@@ -40,7 +40,8 @@ KINDS: dict[str, Kind] = {
         'problem',
         'Images, annotation files or boxes that the reader cannot use: missing, damaged, without '
         'area, of unknown class.',
-        'each line says how',
+        'each line says how; a key that it names is an option of the command (`--unlabelled good`, '
+        '`--classes`) and an argument of the reader in a config',
     ),
     'unreadable-image': Kind(
         'Image cannot be decoded',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 from mmdefect.datasets.audit.table import AuditTable, Source
 from mmdefect.datasets.readers import BaseReader
 from mmdefect.datasets.readers.files import require_source
-from mmdefect.datasets.readers.formats import detect_format, open_reader
+from mmdefect.datasets.readers.formats import detect_format, open_reader, reader_class
 from mmdefect.errors import InputError
 from mmdefect.registry import READERS
 
@@ -32,6 +33,7 @@ def data_sources(
     source_format: str | None = None,
     lists: Mapping[str, Path] | None = None,
     options: Mapping[str, Any] | None = None,
+    classes: Sequence[str] | Mapping[int, str] | None = None,
 ) -> list[Source]:
     """Find the splits of a data set.
 
@@ -46,6 +48,8 @@ def data_sources(
         lists (Mapping[str, Path] | None): List file of each split of a single folder. Default
             None.
         options (Mapping[str, Any] | None): Further arguments of the readers. Default None.
+        classes (Sequence[str] | Mapping[int, str] | None): Class names for readers that are to
+            be told, of YOLO numbers or mask values. Default None.
 
     Returns:
         list[Source]: The splits, the training split first.
@@ -63,7 +67,6 @@ def data_sources(
         >>> [source.split for source in data_sources([folder])]
         ['train', 'val']
     """
-    keys = {'on_error': 'drop', **(options or {})}
     formats = [source_format or detect_format(path) for path in data]
     for path in data:
         require_source(path, 'data set')
@@ -72,10 +75,11 @@ def data_sources(
             raise InputError('--split and --list go with one folder; name the others by themselves')
         names = _names(data)
         return [
-            Source(name, partial(open_reader, path, kind, **keys))
+            Source(name, partial(open_reader, path, kind, **_keys(kind, options, classes)))
             for name, path, kind in zip(names, data, formats, strict=True)
         ]
     path, kind = data[0], formats[0]
+    keys = _keys(kind, options, classes)
     found = dict(lists or {})
     # What lists name beside bare images may be their annotations.
     if not found and kind != 'folder':
@@ -91,6 +95,13 @@ def data_sources(
             Source(name, partial(open_reader, file, kind, **keys)) for name, file in files.items()
         ]
     return [Source('', partial(open_reader, path, kind, **keys))]
+
+
+def _keys(kind: str, options: Mapping[str, Any] | None, classes: Any) -> dict[str, Any]:
+    keys = {'on_error': 'drop', **(options or {})}
+    if classes and 'classes' in inspect.signature(reader_class(kind)).parameters:
+        keys['classes'] = classes
+    return keys
 
 
 def _names(data: Sequence[Path]) -> list[str]:
