@@ -105,21 +105,12 @@ def roi_align_forward(
     aligned: bool,
 ) -> None:
     """``mmcv._ext.roi_align_forward``: fills ``output`` and, for max, where the maxima lie."""
-    from mmdefect.ops.roi_align import roi_align_forward as forward
+    from mmdefect.ops.roi_function import Pooling
+    from mmdefect.ops.roi_function import roi_align_forward as forward
 
-    pooled, y, x = forward(
-        features,
-        rois,
-        (aligned_height, aligned_width),
-        spatial_scale,
-        sampling_ratio,
-        _POOL_MODES[pool_mode],
-        aligned,
-    )
-    output.copy_(pooled)
-    if y is not None and x is not None:
-        argmax_y.copy_(y)
-        argmax_x.copy_(x)
+    bins, mode = (aligned_height, aligned_width), _POOL_MODES[pool_mode]
+    pooling = Pooling(bins, (spatial_scale,), sampling_ratio, mode, aligned)
+    forward(features, rois, pooling, output, argmax_y, argmax_x)
 
 
 def roi_align_backward(
@@ -136,21 +127,12 @@ def roi_align_backward(
     aligned: bool,
 ) -> None:
     """``mmcv._ext.roi_align_backward``: fills ``grad_input``."""
-    from mmdefect.ops.roi_align import roi_align_backward as backward
+    from mmdefect.ops.roi_function import Pooling
+    from mmdefect.ops.roi_function import roi_align_backward as backward
 
-    grad_input.copy_(
-        backward(
-            grad_output,
-            rois,
-            argmax_y if argmax_y.numel() else None,
-            argmax_x if argmax_x.numel() else None,
-            tuple(grad_input.shape),
-            spatial_scale,
-            sampling_ratio,
-            _POOL_MODES[pool_mode],
-            aligned,
-        )
-    )
+    bins, mode = (aligned_height, aligned_width), _POOL_MODES[pool_mode]
+    pooling = Pooling(bins, (spatial_scale,), sampling_ratio, mode, aligned)
+    backward(grad_output, rois, pooling, argmax_y, argmax_x, grad_input)
 
 
 def get_compiler_version() -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from mmdefect.ops.backends import available_backends, implementation
 from mmdefect.ops.focal_loss import sigmoid_focal_loss
 from mmdefect.ops.nms import batched_nms, nms
-from mmdefect.ops.roi_align import roi_align
+from mmdefect.ops.roi_align import multilevel_roi_align, roi_align
 from mmdefect.ops.soft_nms import soft_nms
 
 __all__ = [
     'available_backends',
     'batched_nms',
     'implementation',
+    'multilevel_roi_align',
     'nms',
     'roi_align',
     'sigmoid_focal_loss',

@@ -1,26 +1,18 @@
-"""RoIAlign: checks, choice of the implementation, and gradient."""
+"""RoIAlign on one feature map or on the levels of a pyramid: checks and choice of the back end."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from mmdefect.ops.backends import implementation
-from mmdefect.ops.roi_kernels import (
-    average,
-    average_gradient,
-    maximum,
-    maximum_gradient,
-    rows_by_pixel,
-    widened,
-)
-from mmdefect.ops.roi_sampling import make_grids
+from mmdefect.ops.roi_function import Pooling, members, pool
+from mmdefect.ops.roi_sampling import check_rois
 
-__all__ = ['roi_align', 'roi_align_backward', 'roi_align_forward']
+__all__ = ['multilevel_roi_align', 'roi_align']
 
 _POOL_MODES = ('avg', 'max')
 
@@ -37,15 +29,19 @@ def roi_align(
     """Pool a fixed grid of bins out of each region of interest.
 
     The numbers are those of mmcv's operator within float32 rounding, except that a maximum over
-    no sample is 0. Geometry and sums are float32 (float64
-    features: float64 sums) whatever the type of features and RoIs. Gradients flow into the
-    features only. Extra memory is bounded: about 300 MiB plus 4 KiB per RoI (64 bytes per sample
-    of a single RoI where that is more), and a float32 copy of the features (in backward: of the
-    gradients by output and by features) unless they are channels-last float32.
+    no sample is 0. Geometry and sums are float32 (float64 features: float64 sums) whatever the
+    type of features and RoIs; half and bfloat16 features are read as they are, with weights of
+    their type. Gradients flow into the features only.
+
+    Extra memory of the PyTorch version, whatever the number of RoIs: about 300 MiB on a CPU
+    (600 MiB on a GPU; 64 bytes per sample of a single RoI where that is more), 100 bytes per RoI,
+    a copy of the features unless they are channels-last, and in the gradient 256 MiB or a copy of
+    the gradients of one image.
 
     Args:
         features (Tensor): Feature map, shape (B, C, H, W). Fastest in channels-last format.
-        rois (Tensor): ``batch index, x1, y1, x2, y2`` in image pixels, shape (K, 5).
+        rois (Tensor): ``batch index, x1, y1, x2, y2`` in image pixels, floating point, shape
+            (K, 5).
         output_size (int | tuple[int, int]): Bins ``(h, w)``; one number for both.
         spatial_scale (float): Feature pixels per image pixel, such as 1 / stride. Default 1.0.
         sampling_ratio (int): Samples per bin along each axis; 0: about one per feature pixel,
@@ -55,12 +51,11 @@ def roi_align(
             legacy way, where RoIs are at least one feature pixel wide and high. Default True.
 
     Returns:
-        Tensor: Shape (K, C, h, w), type of the features, in channels-last format where that
-        saves a copy.
+        Tensor: Shape (K, C, h, w), type of the features; channels-last if the features are.
 
     Raises:
-        ValueError: Wrong shapes, arguments out of range; a RoI that is not finite, of negative
-            size (when aligned), or whose batch index is out of range.
+        ValueError: Wrong shapes, types or devices, arguments out of range; a RoI that is not
+            finite, of negative size (when aligned), or whose batch index is out of range.
 
     Source:
         He et al., "Mask R-CNN", ICCV 2017, section 3.
@@ -71,171 +66,165 @@ def roi_align(
         >>> roi_align(features, rois, output_size=2).flatten().tolist()
         [2.5, 4.5, 10.5, 12.5]
     """
-    sizes = (output_size,) * 2 if isinstance(output_size, int) else tuple(output_size)
-    _check(features, rois, sizes, spatial_scale, sampling_ratio, pool_mode)
-    size = (sizes[0], sizes[1])
-    backend = implementation('roi_align', features.device.type)
-    if backend == 'mmdefect' or not len(rois) or (backend == 'torchvision' and pool_mode == 'max'):
-        return _RoIAlign.apply(
-            features, rois, size, spatial_scale, sampling_ratio, pool_mode, aligned
-        )
-    # Compiled versions crash on what this check refuses.
-    make_grids(rois, tuple(features.shape), size, spatial_scale, sampling_ratio, aligned)
-    wide = features if features.dtype == torch.float64 else features.float()
-    rois = rois.detach().to(wide.dtype)
-    if backend == 'mmcv':
-        pooled = importlib.import_module('mmcv.ops').roi_align(
-            wide, rois, size, spatial_scale, sampling_ratio, pool_mode, aligned
-        )
-    else:
-        pooled = importlib.import_module('torchvision.ops').roi_align(
-            wide, rois, size, spatial_scale, sampling_ratio, aligned
-        )
-    return pooled.to(features.dtype)
+    sizes = _sizes(output_size)
+    pooling = Pooling(sizes, (spatial_scale,), sampling_ratio, pool_mode, aligned)
+    _check(features, rois, pooling)
+    return _pool([features], rois, None, pooling)
 
 
-def roi_align_forward(
-    features: Tensor,
+def multilevel_roi_align(
+    features: Sequence[Tensor],
     rois: Tensor,
-    output_size: tuple[int, int],
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: str,
-    aligned: bool,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Forward half of :func:`roi_align`, outside autograd.
-
-    Args:
-        features (Tensor): Feature map, shape (B, C, H, W).
-        rois (Tensor): ``batch index, x1, y1, x2, y2`` in image pixels, shape (K, 5).
-        output_size (tuple[int, int]): Bins ``(h, w)``.
-        spatial_scale (float): Feature pixels per image pixel.
-        sampling_ratio (int): Samples per bin along each axis; 0: adaptive.
-        pool_mode (str): ``'avg'`` or ``'max'``.
-        aligned (bool): Shift by half a pixel.
-
-    Returns:
-        tuple[Tensor, Tensor | None, Tensor | None]: The output, and for ``'max'`` the feature
-        row and column of each maximum, float32 (-2 where a bin has no sample), else None; all of
-        shape (K, C, h, w).
-
-    Raises:
-        ValueError: A RoI that :func:`roi_align` refuses.
-
-    Example:
-        >>> features = torch.arange(4.0).view(1, 1, 2, 2)
-        >>> rois = torch.tensor([[0.0, 0, 0, 2, 2]])
-        >>> output, y, x = roi_align_forward(features, rois, (1, 1), 1.0, 0, 'max', True)
-        >>> output.item(), y.item(), x.item()
-        (3.0, 1.0, 1.0)
-    """
-    shape = tuple(features.shape)
-    grids = make_grids(rois, shape, output_size, spatial_scale, sampling_ratio, aligned)
-    table = widened(rows_by_pixel(features))
-    if pool_mode == 'max':
-        values, y, x = maximum(table, grids)
-        return _channels_second(values).to(features.dtype), _channels_second(y), _channels_second(x)
-    return _channels_second(average(table, grids)).to(features.dtype), None, None
-
-
-def roi_align_backward(
-    grad_output: Tensor,
-    rois: Tensor,
-    argmax_y: Tensor | None,
-    argmax_x: Tensor | None,
-    feature_shape: tuple[int, ...],
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: str,
-    aligned: bool,
+    levels: Tensor,
+    output_size: int | tuple[int, int],
+    spatial_scales: Sequence[float],
+    sampling_ratio: int = 0,
+    pool_mode: str = 'avg',
+    aligned: bool = True,
 ) -> Tensor:
-    """Gradient of :func:`roi_align_forward` by the features.
+    """Pool each region of interest out of its level of a feature pyramid.
+
+    One differentiable call: each level writes into its rows of one output, and every level gets
+    a gradient, zeros where no RoI belongs to it, so that processes that train together wait for
+    the same gradients. Numbers and extra memory are those of :func:`roi_align`. The output is
+    contiguous whatever the format of the features, so that the fully connected layer of a box
+    head reads it without a copy; that copy costs as much as RoIAlign.
 
     Args:
-        grad_output (Tensor): Gradient by the output, shape (K, C, h, w).
-        rois (Tensor): As given to the forward half, shape (K, 5).
-        argmax_y (Tensor | None): Rows from the forward half, for ``'max'``.
-        argmax_x (Tensor | None): Columns from the forward half, for ``'max'``.
-        feature_shape (tuple[int, ...]): (B, C, H, W).
-        spatial_scale (float): Feature pixels per image pixel.
-        sampling_ratio (int): Samples per bin along each axis; 0: adaptive.
-        pool_mode (str): ``'avg'`` or ``'max'``.
-        aligned (bool): Shift by half a pixel.
+        features (Sequence[Tensor]): Feature maps, each of shape (B, C, H_i, W_i), of one type.
+        rois (Tensor): ``batch index, x1, y1, x2, y2`` in image pixels, floating point, shape
+            (K, 5).
+        levels (Tensor): Index into ``features`` of each RoI, integers, shape (K,).
+        output_size (int | tuple[int, int]): Bins ``(h, w)``; one number for both.
+        spatial_scales (Sequence[float]): Feature pixels per image pixel of each level.
+        sampling_ratio (int): As for :func:`roi_align`. Default 0.
+        pool_mode (str): As for :func:`roi_align`. Default ``'avg'``.
+        aligned (bool): As for :func:`roi_align`. Default True.
 
     Returns:
-        Tensor: Gradient, shape (B, C, H, W), type of ``grad_output``.
+        Tensor: Shape (K, C, h, w), contiguous, type of the features.
 
     Raises:
-        ValueError: A RoI that :func:`roi_align` refuses; ``'max'`` without positions.
+        ValueError: As for :func:`roi_align`; levels of another shape, not integers or out of
+            range; feature maps that differ in images, channels, type or device.
+
+    Source:
+        Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, section 4.2.
 
     Example:
-        >>> rois, grad = torch.tensor([[0.0, 0, 0, 2, 2]]), torch.ones(1, 1, 1, 1)
-        >>> roi_align_backward(grad, rois, None, None, (1, 1, 2, 2), 1.0, 0, 'avg', True).tolist()
-        [[[[0.25, 0.25], [0.25, 0.25]]]]
+        >>> fine, coarse = torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 4, 4)
+        >>> rois = torch.tensor([[0.0, 0, 0, 4, 4], [0, 0, 0, 8, 8]])
+        >>> levels = torch.tensor([0, 1])
+        >>> multilevel_roi_align([fine, coarse], rois, levels, 1, [1.0, 0.5]).flatten().tolist()
+        [1.0, 0.0]
     """
-    output_size = (grad_output.shape[2], grad_output.shape[3])
-    grids = make_grids(rois, feature_shape, output_size, spatial_scale, sampling_ratio, aligned)
-    if pool_mode == 'avg':
-        grad = _channels_second(average_gradient(grad_output, grids))
-    elif argmax_y is None or argmax_x is None:
-        raise ValueError("argmax_y and argmax_x must be given for pool_mode 'max', got None")
-    else:
-        grad = maximum_gradient(grad_output, grids, argmax_y, argmax_x)
-    return grad.to(grad_output.dtype)
+    scales = tuple(spatial_scales)
+    pooling = Pooling(
+        _sizes(output_size), scales, sampling_ratio, pool_mode, aligned, contiguous=True
+    )
+    for level in features:
+        _check(level, rois, pooling)
+    _check_levels(features, rois, levels, scales, aligned)
+    return _pool(features, rois, levels, pooling)
 
 
-class _RoIAlign(torch.autograd.Function):
-    """Keeps the RoIs (and positions of maxima); the samples are worked out again in backward."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        features: Tensor,
-        rois: Tensor,
-        output_size: tuple[int, int],
-        spatial_scale: float,
-        sampling_ratio: int,
-        pool_mode: str,
-        aligned: bool,
-    ) -> Tensor:
-        ctx.feature_shape = tuple(features.shape)
-        ctx.options = (spatial_scale, sampling_ratio, pool_mode, aligned)
-        output, y, x = roi_align_forward(features, rois, output_size, *ctx.options)
-        ctx.save_for_backward(rois, y, x)
-        return output
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        rois, y, x = ctx.saved_tensors
-        grad = roi_align_backward(grad_output, rois, y, x, ctx.feature_shape, *ctx.options)
-        return grad, None, None, None, None, None, None
+def _pool(
+    features: Sequence[Tensor], rois: Tensor, levels: Tensor | None, pooling: Pooling
+) -> Tensor:
+    backend = implementation('roi_align', rois.device.type)
+    if backend == 'mmdefect' or (backend == 'torchvision' and pooling.mode == 'max'):
+        return pool(features, rois, levels, pooling)
+    return _compiled(backend, features, rois, levels, pooling)
 
 
-def _check(
-    features: Tensor,
-    rois: Tensor,
-    output_size: tuple[int, ...],
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: str,
-) -> None:
+def _sizes(output_size: int | tuple[int, int]) -> tuple[int, int]:
+    sizes = (output_size,) * 2 if isinstance(output_size, int) else tuple(output_size)
+    if len(sizes) != 2 or min(sizes) < 1:
+        raise ValueError(f'output_size must be positive (h, w), got {sizes}')
+    return sizes[0], sizes[1]
+
+
+def _check(features: Tensor, rois: Tensor, pooling: Pooling) -> None:
     if features.ndim != 4 or not features.is_floating_point() or 0 in features.shape[2:]:
         raise ValueError(
             'features must be floating point of shape (B, C, H, W) with H, W > 0, '
             f'got {features.dtype} of shape {tuple(features.shape)}'
         )
-    if rois.ndim != 2 or rois.shape[1] != 5:
-        raise ValueError(f'rois must be of shape (K, 5), got {tuple(rois.shape)}')
-    if len(output_size) != 2 or min(output_size) < 1:
-        raise ValueError(f'output_size must be positive (h, w), got {output_size}')
-    if not 0 < spatial_scale < float('inf'):
-        raise ValueError(f'spatial_scale must be positive, got {spatial_scale}')
-    if sampling_ratio < 0:
-        raise ValueError(f'sampling_ratio must be >= 0, got {sampling_ratio}')
-    if pool_mode not in _POOL_MODES:
-        raise ValueError(f'pool_mode must be one of {", ".join(_POOL_MODES)}, got {pool_mode!r}')
+    if rois.ndim != 2 or rois.shape[1] != 5 or not rois.is_floating_point():
+        raise ValueError(
+            'rois must be floating point of shape (K, 5), '
+            f'got {rois.dtype} of shape {tuple(rois.shape)}'
+        )
+    if rois.device != features.device:
+        raise ValueError(f'rois must be on {features.device} as features are, got {rois.device}')
+    for scale in pooling.scales:
+        if not 0 < scale < float('inf'):
+            raise ValueError(f'spatial_scale must be positive, got {scale}')
+    if pooling.sampling_ratio < 0:
+        raise ValueError(f'sampling_ratio must be >= 0, got {pooling.sampling_ratio}')
+    if pooling.mode not in _POOL_MODES:
+        raise ValueError(f'pool_mode must be one of {", ".join(_POOL_MODES)}, got {pooling.mode!r}')
 
 
-def _channels_second(values: Tensor) -> Tensor:
-    return values.permute(0, 3, 1, 2)
+def _check_levels(
+    features: Sequence[Tensor],
+    rois: Tensor,
+    levels: Tensor,
+    scales: tuple[float, ...],
+    aligned: bool,
+) -> None:
+    if not features or len(features) != len(scales):
+        raise ValueError(
+            'features must be as many as spatial_scales and not none, '
+            f'got {len(features)} and {len(scales)}'
+        )
+    kinds = [(*level.shape[:2], level.dtype, level.device) for level in features]
+    for number, kind in enumerate(kinds):
+        if kind != kinds[0]:
+            raise ValueError(
+                'features must agree in images, channels, type and device, '
+                f'got {kind} at level {number} and {kinds[0]} at level 0'
+            )
+    if levels.shape != rois.shape[:1] or levels.is_floating_point() or levels.is_complex():
+        raise ValueError(
+            f'levels must be integers of shape ({len(rois)},), '
+            f'got {levels.dtype} of shape {tuple(levels.shape)}'
+        )
+    if levels.device != rois.device:
+        raise ValueError(f'levels must be on {rois.device} as rois are, got {levels.device}')
+    check_rois(rois.detach(), len(features[0]), aligned)
+    bad = (levels < 0) | (levels >= len(features))
+    if bad.any():
+        row = int(bad.nonzero()[0, 0])
+        raise ValueError(
+            f'levels must be in 0..{len(features) - 1}, got {int(levels[row])} at index {row}'
+        )
+
+
+def _compiled(
+    backend: str, features: Sequence[Tensor], rois: Tensor, levels: Tensor | None, pooling: Pooling
+) -> Tensor:
+    """The same through a compiled operator, one call per level."""
+    parts, places = [], []
+    for level, (map_, place) in enumerate(zip(features, members(levels, features), strict=True)):
+        chosen = rois.detach() if place is None else rois.detach()[place]
+        # Compiled versions crash on what this check refuses.
+        pooling.grids(chosen, tuple(map_.shape), level)
+        wide = map_ if map_.dtype == torch.float64 else map_.float()
+        chosen = chosen.to(wide.dtype)
+        scale, ratio = pooling.scales[level], pooling.sampling_ratio
+        if not len(chosen):
+            # Keeps the level in the graph.
+            part = pool([wide], chosen, None, pooling.of(level))
+        elif backend == 'mmcv':
+            function = importlib.import_module('mmcv.ops').roi_align
+            part = function(wide, chosen, pooling.bins, scale, ratio, pooling.mode, pooling.aligned)
+        else:
+            function = importlib.import_module('torchvision.ops').roi_align
+            part = function(wide, chosen, pooling.bins, scale, ratio, pooling.aligned)
+        parts.append(part.to(map_.dtype))
+        places.append(place)
+    if levels is None:
+        return parts[0]
+    order = torch.cat([place for place in places if place is not None])
+    return torch.cat(parts).index_select(0, order.argsort())

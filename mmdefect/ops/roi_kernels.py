@@ -1,28 +1,31 @@
-"""Sums and maxima over RoIAlign samples, and their gradients.
+"""Averages over RoIAlign samples, and their gradient.
 
 Seen channels-last, a feature map is a table with one row per pixel, and the average over a bin
 is a weighted sum of rows: exactly what ``embedding_bag`` computes, in parallel and vectorised
-over channels. The gradient is the same sum with the roles of bins and pixels exchanged.
+over channels, in float32 also for half and bfloat16 rows. The gradient is the same sum with the
+roles of bins and pixels exchanged, after a sort of the terms by pixel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from mmdefect.ops.roi_sampling import RoiGrids, bilinear
+from mmdefect.ops.roi_sampling import BinShape, RoiGrids
 
-# Terms (pixel, weight) summed at once: 32 MiB; with the sort of backward, some 250 MiB.
+__all__ = ['average', 'average_gradient', 'rows_by_pixel']
+
+# Terms (pixel, weight) at once: with the sort of the gradient, some 250 MiB.
 _TERMS = 1 << 22
-# Numbers that a maximum is taken over at once, 64 MiB; a sample also needs its four corners.
-_VALUES = 1 << 24
-_PER_SAMPLE = 16
-# Position of "no sample": far outside, so that its gradient is 0.
-_NOWHERE = -2.0
+# Gradients by output at once, 256 MiB of float32.
+_GRADIENTS = 1 << 26
+# Numbers of a block that is summed and then put in its place: 8 MiB of float32, which stay in the
+# cache of a CPU and are handed out again for the next block. A GPU wants fewer and larger blocks.
+_CPU_BLOCK, _GPU_BLOCK = 1 << 21, 1 << 26
 
 
 def rows_by_pixel(features: Tensor) -> Tensor:
@@ -30,177 +33,210 @@ def rows_by_pixel(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
 
 
-def widened(values: Tensor) -> Tensor:
-    """Values in the type that sums are taken in: float32, or float64 if they are."""
-    return values if values.dtype == torch.float64 else values.float()
-
-
-class _Corners:
-    """Rows and columns around the samples, with their weights; a sample has two of each.
+def average(features: Tensor, grids: RoiGrids, output: Tensor, places: Tensor | None) -> None:
+    """Write averages of features (B, C, H, W) into an output (N, C, h, w) of zeros.
 
     Args:
-        grids (RoiGrids): Sample grids of K RoIs.
-        averaging (bool): Whether weights are divided by the samples in a bin.
+        features (Tensor): Feature map.
+        grids (RoiGrids): Sample grids of K RoIs on it.
+        output (Tensor): Filled, where the RoIs belong; left alone where a RoI has no sample.
+        places (Tensor | None): Position of each RoI in the output, int64, shape (K,); None:
+            position k for RoI k.
     """
-
-    def __init__(self, grids: RoiGrids, averaging: bool) -> None:
-        images, _, height, width = grids.feature_shape
-        # embedding_bag is faster with int32.
-        index = torch.int32 if images * height * width < 2**31 else torch.int64
-        low, high, low_weight, high_weight = bilinear(grids.y, height)
-        first = (grids.batch * height)[:, None, None, None]
-        self._rows = ((torch.stack([low, high], 2) + first) * width).to(index)
-        self._row_weights = torch.stack([low_weight, high_weight], 2)
-        if averaging:
-            self._row_weights /= grids.count[:, None, None, None]
-        low, high, low_weight, high_weight = bilinear(grids.x, width)
-        self._columns = torch.stack([low, high], 2).to(index)
-        self._column_weights = torch.stack([low_weight, high_weight], 2)
-
-    def of(self, rois: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-        """Pixels of the feature table and weights, (n, h, w, 2, rows, 2, columns)."""
-        pixel_rows = self._rows[rois, :, :, :rows][:, :, None, :, :, None, None]
-        pixel_columns = self._columns[rois, :, :, :columns][:, None, :, None, None]
-        row_weights = self._row_weights[rois, :, :, :rows][:, :, None, :, :, None, None]
-        column_weights = self._column_weights[rois, :, :, :columns][:, None, :, None, None]
-        return pixel_rows + pixel_columns, row_weights * column_weights
+    table = rows_by_pixel(features)
+    rows = output.permute(0, 2, 3, 1)
+    height, width = grids.bins
+    per_block = max(1, _block(table) // (height * width * max(1, table.shape[1])))
+    for rois, axes in _axes(grids):
+        place = rois if places is None else places[rois]
+        length = axes.length
+        step = max(1, min(per_block, _TERMS // (height * width * length)))
+        for start in range(0, len(rois), step):
+            part = slice(start, start + step)
+            pixels, weights = axes.terms(part)
+            # All bins have equally many terms: a matrix with a row per bin.
+            sums = F.embedding_bag(
+                pixels.view(-1, length),
+                table,
+                mode='sum',
+                per_sample_weights=weights.view(-1, length).to(table.dtype),
+            )
+            where = place[part]
+            rows.index_copy_(0, where, sums.view(len(where), height, width, table.shape[1]))
 
 
-@dataclass(frozen=True)
-class _Terms:
-    """Weighted rows of the feature table that make up the bins of some RoIs.
+def average_gradient(
+    grad_output: Tensor, grids: RoiGrids, total: Tensor, places: Tensor | None
+) -> None:
+    """Write the gradient of :func:`average` by the features into zeros (B, C, H, W).
+
+    Args:
+        grad_output (Tensor): Gradient by the output, shape (N, C, h, w).
+        grids (RoiGrids): Sample grids of K RoIs.
+        total (Tensor): Filled where a RoI has samples.
+        places (Tensor | None): As for :func:`average`.
+    """
+    channels, height, width = total.shape[1:]
+    area, per_roi = height * width, grids.bins[0] * grids.bins[1]
+    step = max(1, _block(total) // max(1, channels))
+    previous = -1
+    for piece in _pieces(grids, per_roi, channels):
+        pixels, bins, weights = _terms_by_pixel(grids, piece)
+        numbers, sizes = grids.batch[piece].unique_consecutive(return_counts=True)
+        images = numbers.tolist()
+        first = images[0] * area
+        edges = torch.arange(first, (images[-1] + 1) * area + 1, device=pixels.device)
+        ends = torch.searchsorted(pixels, edges.to(pixels.dtype)).to(pixels.dtype)
+        seen = 0
+        # Image by image and block by block, so that sums and what they read stay in the cache.
+        for image, rois in zip(images, piece.split(sizes.tolist()), strict=True):
+            table = _rows_by_bin(grad_output, rois if places is None else places[rois])
+            target = total[image].view(channels, area).t()
+            for start in range(0, area, step):
+                stop = min(start + step, area)
+                bags = ends[image * area - first + start : image * area - first + stop + 1]
+                low, high = bags[[0, -1]].tolist()
+                if low == high:
+                    continue
+                sums = F.embedding_bag(
+                    bins[low:high] - seen * per_roi,
+                    table,
+                    bags - low,
+                    mode='sum',
+                    per_sample_weights=weights[low:high].to(table.dtype),
+                    include_last_offset=True,
+                )
+                if image == previous:
+                    target[start:stop] += sums
+                else:
+                    target[start:stop] = sums
+            seen += len(rois)
+        previous = images[-1]
+
+
+def _block(values: Tensor) -> int:
+    return _CPU_BLOCK if values.device.type == 'cpu' else _GPU_BLOCK
+
+
+class _Axes(NamedTuple):
+    """Rows of the feature table and weights of n averages, apart by axis.
 
     Attributes:
-        rois (Tensor): Positions of the RoIs, shape (n,).
-        pixels (Tensor): Row of the feature table of each term, shape (E,), bin after bin.
-        weights (Tensor): Weight of each term, float32, shape (E,).
-        lengths (Tensor): Terms in each bin, shape (n h w,).
+        rows (Tensor): First table row of a feature row, shape (n, h, 1, y terms, 1).
+        row_weights (Tensor): Float32, shape (n, h, 1, y terms, 1).
+        columns (Tensor): Feature columns, shape (n, 1, w, 1, x terms).
+        column_weights (Tensor): Float32, shape (n, 1, w, 1, x terms).
     """
 
-    rois: Tensor
-    pixels: Tensor
-    weights: Tensor
-    lengths: Tensor
+    rows: Tensor
+    row_weights: Tensor
+    columns: Tensor
+    column_weights: Tensor
+
+    @property
+    def length(self) -> int:
+        """Terms of a bin."""
+        return self.rows.shape[3] * self.columns.shape[4]
+
+    def terms(self, part: slice) -> tuple[Tensor, Tensor]:
+        """Rows of the table and weights of some averages, (n, h, w, y terms, x terms)."""
+        return (
+            self.rows[part] + self.columns[part],
+            self.row_weights[part] * self.column_weights[part],
+        )
 
 
-def _average_terms(grids: RoiGrids) -> Iterator[_Terms]:
-    """Terms of all bins, a bounded number at a time."""
-    corners = _Corners(grids, averaging=True)
-    pending: list[_Terms] = []
-    used = 0
-    for rois, rows, columns in grids.groups(_TERMS, 4):
-        pixels, weights = corners.of(rois, rows, columns)
-        if pending and used + pixels.numel() > _TERMS:
-            yield _joined(pending)
-            pending, used = [], 0
-        bins = len(rois) * grids.y.shape[1] * grids.x.shape[1]
-        lengths = rois.new_full((bins,), 4 * rows * columns, dtype=pixels.dtype)
-        pending.append(_Terms(rois, pixels.flatten(), weights.flatten(), lengths))
-        used += pixels.numel()
+def _axes(grids: RoiGrids, among: Tensor | None = None) -> Iterator[tuple[Tensor, _Axes]]:
+    """Yield positions of RoIs whose bins have equally many terms, and these terms by axis.
+
+    The axes of many groups are laid out at once, as long as the longest among them: a call of
+    PyTorch costs more than the few numbers of a small group.
+    """
+    images, _, height, width = grids.feature_shape
+    # embedding_bag and sort are faster with int32.
+    index = torch.int32 if images * height * width < 2**31 else torch.int64
+    for groups in _packed(grids, among):
+        rois = torch.cat([members for members, _ in groups])
+        first = (grids.batch.index_select(0, rois) * height).view(-1, 1, 1)
+        count = grids.samples.index_select(0, rois).prod(1).view(-1, 1, 1)
+        rows, columns = {}, {}
+        for dense in (True, False):
+            layout = grids.runs if dense else grids.corners
+            if numbers := [shape.samples[0] for _, shape in groups if shape.dense[0] == dense]:
+                pixels, weights = layout(rois, 0, max(numbers))
+                rows[dense] = ((pixels + first) * width).to(index), weights / count
+            if numbers := [shape.samples[1] for _, shape in groups if shape.dense[1] == dense]:
+                pixels, weights = layout(rois, 1, max(numbers))
+                columns[dense] = pixels.to(index), weights
+        stop = 0
+        for members, shape in groups:
+            start, stop = stop, stop + len(members)
+            along_y = (slice(start, stop), slice(None), None, slice(shape.terms[0]), None)
+            along_x = (slice(start, stop), None, slice(None), None, slice(shape.terms[1]))
+            table_rows, row_weights = rows[shape.dense[0]]
+            feature_columns, column_weights = columns[shape.dense[1]]
+            yield (
+                members,
+                _Axes(
+                    table_rows[along_y],
+                    row_weights[along_y],
+                    feature_columns[along_x],
+                    column_weights[along_x],
+                ),
+            )
+
+
+def _packed(grids: RoiGrids, among: Tensor | None) -> Iterator[list[tuple[Tensor, BinShape]]]:
+    """Yield groups of RoIs, several at a time as long as their axes fit in memory."""
+    budget = _TERMS // 8
+    pending: list[tuple[Tensor, BinShape]] = []
+    count, longest = 0, 0
+    for group, shape in grids.groups(among):
+        per_roi = 2 * sum(
+            bins * samples for bins, samples in zip(grids.bins, shape.samples, strict=True)
+        )
+        for members in group.split(max(1, budget // per_roi)):
+            if pending and (count + len(members)) * max(longest, per_roi) > budget:
+                yield pending
+                pending, count, longest = [], 0, 0
+            pending.append((members, shape))
+            count, longest = count + len(members), max(longest, per_roi)
     if pending:
-        yield _joined(pending)
+        yield pending
 
 
-def _joined(parts: list[_Terms]) -> _Terms:
-    if len(parts) == 1:
-        return parts[0]
-    return _Terms(
-        rois=torch.cat([part.rois for part in parts]),
-        pixels=torch.cat([part.pixels for part in parts]),
-        weights=torch.cat([part.weights for part in parts]),
-        lengths=torch.cat([part.lengths for part in parts]),
-    )
+def _pieces(grids: RoiGrids, per_roi: int, channels: int) -> Iterator[Tensor]:
+    """Positions of RoIs in the order of their images, as many at once as memory shall hold."""
+    if not len(grids.batch):
+        return
+    order = grids.batch.sort(stable=True).indices
+    share = per_roi * (grids.bin_terms[order].double() / _TERMS + channels / _GRADIENTS)
+    numbers, sizes = share.cumsum(0).floor().unique_consecutive(return_counts=True)
+    yield from order.split(sizes.tolist())
 
 
-def _weighted_sums(table: Tensor, rows: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
-    return F.embedding_bag(
-        rows,
-        table,
-        offsets,
-        mode='sum',
-        per_sample_weights=weights.to(table.dtype),
-        include_last_offset=True,
-    )
+def _terms_by_pixel(grids: RoiGrids, piece: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Feature pixel, bin (counted in the order of the piece) and weight of terms, by pixel."""
+    per_roi = torch.arange(grids.bins[0] * grids.bins[1], device=piece.device)
+    place = torch.empty_like(grids.batch)
+    place[piece] = torch.arange(len(piece), device=piece.device)
+    parts: list[tuple[Tensor, ...]] = []
+    for rois, axes in _axes(grids, piece):
+        pixels, weights = axes.terms(slice(None))
+        bins = (place[rois, None] * len(per_roi) + per_roi).to(pixels.dtype)
+        bins = bins.view(*pixels.shape[:3], 1, 1).expand_as(pixels)
+        parts.append((pixels.flatten(), bins.flatten(), weights.flatten()))
+    if not parts:
+        none = torch.zeros(0, dtype=torch.int32, device=piece.device)
+        return none, none, none.float()
+    pixels, bins, weights = (torch.cat(values) for values in zip(*parts, strict=True))
+    pixels, order = pixels.sort(stable=True)
+    return pixels, bins.index_select(0, order), weights.index_select(0, order)
 
 
-def average(table: Tensor, grids: RoiGrids) -> Tensor:
-    """Output (K, h, w, C)."""
-    shape = (len(grids.batch), grids.y.shape[1], grids.x.shape[1], table.shape[1])
-    output: Tensor | None = None
-    for terms in _average_terms(grids):
-        ends = terms.lengths.cumsum(0, dtype=terms.pixels.dtype)
-        sums = _weighted_sums(table, terms.pixels, F.pad(ends, (1, 0)), terms.weights)
-        block = sums.view(-1, *shape[1:])
-        if len(block) == shape[0] and torch.equal(
-            terms.rois, torch.arange(shape[0], device=table.device)
-        ):
-            return block
-        if output is None:
-            output = table.new_zeros(shape)
-        output.index_copy_(0, terms.rois, block)
-    return table.new_zeros(shape) if output is None else output
-
-
-def average_gradient(grad_output: Tensor, grids: RoiGrids) -> Tensor:
-    """Gradient (B, H, W, C): for each pixel, the weighted sum over the bins it went into."""
-    images, channels, height, width = grids.feature_shape
-    gradients = widened(grad_output.permute(0, 2, 3, 1).reshape(-1, channels))
-    per_roi = torch.arange(grids.y.shape[1] * grids.x.shape[1], device=gradients.device)
-    total: Tensor | None = None
-    for terms in _average_terms(grids):
-        pixels, order = terms.pixels.sort()
-        every = torch.arange(images * height * width + 1, device=pixels.device, dtype=pixels.dtype)
-        ends = torch.searchsorted(pixels, every).to(pixels.dtype)
-        bins = (terms.rois[:, None] * len(per_roi) + per_roi).flatten().to(pixels.dtype)
-        rows = bins.repeat_interleave(terms.lengths)[order]
-        sums = _weighted_sums(gradients, rows, ends, terms.weights[order])
-        total = sums if total is None else total.add_(sums)
-    if total is None:
-        total = gradients.new_zeros((images * height * width, channels))
-    return total.view(images, height, width, channels)
-
-
-def maximum(table: Tensor, grids: RoiGrids) -> tuple[Tensor, Tensor, Tensor]:
-    """Output, rows and columns of the maxima, (K, h, w, C) each."""
-    shape = (len(grids.batch), grids.y.shape[1], grids.x.shape[1], table.shape[1])
-    output = table.new_zeros(shape)
-    argmax_y = torch.full(shape, _NOWHERE, device=table.device)
-    argmax_x = torch.full(shape, _NOWHERE, device=table.device)
-    corners = _Corners(grids, averaging=False)
-    for rois, rows, columns in grids.groups(_VALUES, _PER_SAMPLE + shape[3]):
-        # The four corners of a sample side by side.
-        grouped = (t.permute(0, 1, 2, 4, 6, 3, 5) for t in corners.of(rois, rows, columns))
-        pixels, weights = (terms.flatten() for terms in grouped)
-        ends = torch.arange(0, len(pixels) + 1, 4, device=table.device, dtype=pixels.dtype)
-        sampled = _weighted_sums(table, pixels, ends, weights)
-        sampled = sampled.view(len(rois), *shape[1:3], rows * columns, shape[3])
-        output[rois], which = sampled.max(3)
-        row, column = (which // columns).flatten(2), (which % columns).transpose(1, 2)
-        argmax_y[rois] = grids.y[rois].gather(2, row).view_as(which)
-        x = grids.x[rois].gather(2, column.flatten(2)).view_as(column)
-        argmax_x[rois] = x.transpose(1, 2)
-    return output, argmax_y, argmax_x
-
-
-def maximum_gradient(
-    grad_output: Tensor, grids: RoiGrids, argmax_y: Tensor, argmax_x: Tensor
-) -> Tensor:
-    """Gradient (B, C, H, W): each output's goes to the four pixels around its maximum."""
-    batch = grids.batch
-    _, channels, height, width = grids.feature_shape
-    total = widened(grad_output.new_zeros(grids.feature_shape))
-    flat = total.view(-1)
-    step = max(1, _VALUES // max(1, grad_output[:1].numel()) // 4)
-    plane = torch.arange(channels, device=batch.device)[None, :, None, None]
-    for start in range(0, len(batch), step):
-        part = slice(start, start + step)
-        grad = grad_output[part]
-        base = (batch[part, None, None, None] * channels + plane) * height
-        top, bottom, top_weight, bottom_weight = bilinear(argmax_y[part].float(), height)
-        left, right, left_weight, right_weight = bilinear(argmax_x[part].float(), width)
-        for row, row_weight in ((top, top_weight), (bottom, bottom_weight)):
-            for column, column_weight in ((left, left_weight), (right, right_weight)):
-                pixel = (base + row) * width + column
-                share = widened(grad) * (row_weight * column_weight)
-                flat.index_add_(0, pixel.flatten(), share.flatten())
-    return total
+def _rows_by_bin(grad_output: Tensor, places: Tensor) -> Tensor:
+    """Table (n h w, C) of gradients by the output (N, C, h, w) at n places."""
+    first, last = places[[0, -1]].tolist()
+    ascending = last - first + 1 == len(places) and bool((places.diff() == 1).all())
+    part = grad_output[first : last + 1] if ascending else grad_output[places]
+    return rows_by_pixel(part)
