@@ -12,7 +12,8 @@ require_stack()
 from mmengine import registry as root  # noqa: E402  after the check, which says what is missing
 
 __all__ = [
-    'DATASETS', 'HOOKS', 'METRICS', 'OPTIM_WRAPPERS', 'READERS', 'TRANSFORMS', 'VISBACKENDS',
+    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS', 'READERS', 'TRANSFORMS',
+    'VISBACKENDS',
 ]  # fmt: skip
 
 # Annotation formats, each read into the same records: `reader=` of DefectDataset.
@@ -39,6 +40,10 @@ METRICS = root.Registry(
     parent=root.METRICS,
     scope='mmdefect',
     locations=['mmdefect.evaluation.defect_metric'],
+)
+# Parts of a detector.
+MODELS = root.Registry(
+    'model', parent=root.MODELS, scope='mmdefect', locations=['mmdefect.models']
 )
 # What happens around the training loop.
 HOOKS = root.Registry(

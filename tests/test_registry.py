@@ -38,6 +38,7 @@ def test_locations_exist_and_register(name):
         ('TRANSFORMS', 'LoadImage'),
         ('TRANSFORMS', 'PackInputs'),
         ('METRICS', 'DefectMetric'),
+        ('MODELS', 'MultiLevelRoIExtractor'),
         ('OPTIM_WRAPPERS', 'AmpOptimWrapper'),
         ('HOOKS', 'CheckpointMatchHook'),
     ],
