@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from numpy.typing import NDArray
 
 from mmdefect.drawing import contact_sheet, draw_boxes
-from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample
+from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample, seeded
 from mmdefect.engine.browse.views import ModelView, split_views, to_model
 from mmdefect.errors import InputError
 
@@ -106,30 +107,39 @@ def browse(
             samples.append(draw_sample(dataset, index, repeat, seed))
             if progress is not None:
                 progress(len(samples), len(chosen) * repeats)
-    # BatchSyncRandomResize draws a new size in every interval-th iteration, and this is one.
-    MessageHub.get_current_instance().update_info('iter', -1)
-    rows = []
     groups: dict[tuple[str, ...], list[Sample]] = {}
     for sample in samples:
         groups.setdefault(_branches(sample), []).append(sample)
-    seen: list[dict[str, ModelView]] = []
     longest = max(map(len, groups.values()))
     columns = min(repeats, _MOST_COLUMNS) if repeats > 1 else _columns(longest)
-    for group in groups.values():
-        views: list[dict[str, ModelView]] = []
-        size = int(loader.get('batch_size') or 1)
-        for start in range(0, len(group), size):
-            views += to_model(
-                group[start : start + size],
-                preprocessor,
-                training=split == 'train',
-                rgb_input=rgb_input,
-            )
-        seen += views
-        rows += _rows(views, columns)
+    size = int(loader.get('batch_size') or 1)
+    seen: list[dict[str, ModelView]] = []
+    rows = []
+    with seeded(seed):
+        for group in groups.values():
+            batches = [group[start : start + size] for start in range(0, len(group), size)]
+            views = _through(preprocessor, batches, split == 'train', rgb_input)
+            seen += views
+            rows += _rows(views, columns)
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes') or ()
     picture = _draw(rows, columns, classes)
     return BrowseSheet(picture, _summary(seen, len(chosen), repeats, classes))
+
+
+def _through(
+    preprocessor: Any, batches: Sequence[Sequence[Sample]], training: bool, rgb_input: bool
+) -> list[dict[str, ModelView]]:
+    """What the preprocessor makes of batches of one kind."""
+    # BatchSyncRandomResize leaves its first batch as it is and draws a size for the next one in
+    # every interval-th iteration. This is one, and the first batch goes through twice.
+    MessageHub.get_current_instance().update_info('iter', -1)
+    if training and getattr(preprocessor, 'batch_augments', None):
+        to_model(copy.deepcopy(batches[0]), preprocessor, training=True)
+    return [
+        view
+        for batch in batches
+        for view in to_model(batch, preprocessor, training=training, rgb_input=rgb_input)
+    ]
 
 
 def _columns(longest: int) -> int:

@@ -20,7 +20,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmdefect.engine.check.check_report import CheckReport, ModelInput
 from mmdefect.engine.check.cures import explain
 from mmdefect.engine.check.data_counts import count_data, leaves
-from mmdefect.engine.check.data_flow import measure_flow
+from mmdefect.engine.check.data_flow import measure_flow, time_loading
 from mmdefect.engine.check.findings import Finding
 from mmdefect.engine.check.known_traps import config_traps
 from mmdefect.engine.check.memory import peak_memory, peak_memory_gpu
@@ -32,17 +32,13 @@ from mmdefect.engine.check.model_traps import (
 )
 from mmdefect.engine.check.positives import PositiveCounter
 from mmdefect.engine.check.timing import Iteration, estimate_time
+from mmdefect.engine.check.trial_config import trial_config
 from mmdefect.engine.check.unread_keys import track_reads, unread_keys
 from mmdefect.engine.hooks.class_count_hook import check_class_count
 from mmdefect.errors import InputError
 
 __all__ = ['check_config']
 
-# Hooks that write files or draw bars; nothing of theirs is wanted here.
-_WRITERS = (
-    'CheckpointHook', 'DetVisualizationHook', 'EarlyStoppingHook', 'EvaluationRecordHook',
-    'LoggerHook', 'ProgressHook', 'VisualizationHook',
-)  # fmt: skip
 # What the runner does before the first iteration, in the words of messages.
 _STAGES = {
     'build_train_loop': 'building the training loop',
@@ -52,8 +48,6 @@ _STAGES = {
     '_init_model_weights': 'initialising the weights',
     'load_or_resume': 'loading weights',
 }
-_STOCK_LOOPS = (None, 'EpochBasedTrainLoop', 'IterBasedTrainLoop')
-_NEVER = 10**9
 # Seconds of a prediction that may be repeated for a better measurement.
 _SHORT = 10.0
 
@@ -117,13 +111,14 @@ class _DryRun:
     def __init__(
         self, config: Config, iterations: int, out: str, progress: Callable[[str], None]
     ) -> None:
-        self.config = _for_trying(config, out)
+        self.config = trial_config(config, out)
         self.iterations = iterations
         self.progress = progress
         self.report = CheckReport(str(config.filename or 'config'), get_device())
         self.stage = ''
         self.runner: Runner | None = None
         self.loaders: dict[str, Any] = {}
+        self.load_seconds: float | None = None
 
     def at(self, stage: str) -> None:
         """Say what is being done."""
@@ -169,6 +164,8 @@ class _DryRun:
                 raise InputError(f'{split}_dataloader: the data set is empty; check its files')
             if hanging is not None:
                 raise InputError(str(hanging))
+            if split == 'train':
+                self.load_seconds = time_loading(loader.dataset, self._seed())
         self.report.findings += densest_image(self.report.flows, self.config)
         dropped = any(flow.lost_by_filter for flow in self.report.flows)
         if dropped:
@@ -268,15 +265,10 @@ class _DryRun:
     def measure(self) -> None:
         """Times and memory."""
         loader = self.loaders['train']
-        times = [
-            flow.seconds_per_image
-            for flow in self.report.flows
-            if flow.name.startswith('train') and flow.seconds_per_image is not None
-        ]
         loop = self.runner.train_loop if self.runner is not None else None
         self.report.time = estimate_time(
             self.report.iterations,
-            sum(times) / len(times) if times else None,
+            self.load_seconds,
             self.config.train_dataloader.get('batch_size') or 1,
             loader.num_workers,
             # An endless sampler knows no epochs.
@@ -368,37 +360,3 @@ class _WatchHook(Hook):
         """Validation would follow the last epoch."""
         if runner.epoch + 1 >= runner.max_epochs:
             raise _Enough
-
-
-def _for_trying(config: Config, out: str) -> Config:
-    """A copy that writes nothing outside ``out``, neither files nor to servers."""
-    config = copy.deepcopy(config)
-    config.work_dir = out
-    config.resume = False
-    config.launcher = 'none'
-    config.log_level = 'ERROR'
-    config.visualizer = dict(type='Visualizer')
-    hooks = config.get('default_hooks') or {}
-    kept = {name: hook for name, hook in hooks.items() if not _is_writer(hook)}
-    # The runner's own two are taken away by None.
-    config.default_hooks = {**kept, 'logger': None, 'checkpoint': None}
-    custom = config.get('custom_hooks') or []
-    config.custom_hooks = [hook for hook in custom if not _is_writer(hook)]
-    loop = config.get('train_cfg')
-    if isinstance(loop, dict) and ('val_interval' in loop or loop.get('type') in _STOCK_LOOPS):
-        loop.val_interval = _NEVER
-        loop.pop('dynamic_intervals', None)
-    for key in ('val_evaluator', 'test_evaluator'):
-        metrics = config.get(key)
-        for metric in metrics if isinstance(metrics, list) else [metrics]:
-            if isinstance(metric, dict) and metric.get('outfile_prefix'):
-                metric['outfile_prefix'] = f'{out}/{key}'
-    return config
-
-
-def _is_writer(hook: Any) -> bool:
-    if hook is None:
-        return False
-    kind = hook.get('type') if isinstance(hook, Mapping) else type(hook)
-    name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
-    return name.rpartition('.')[2] in _WRITERS

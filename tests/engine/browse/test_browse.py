@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import cv2
 import numpy as np
@@ -150,11 +151,30 @@ model['data_preprocessor'] = dict(
         type='BatchSyncRandomResize', random_size_range=(96, 160), size_divisor=32, interval=10)])
 """
     config = read_config(make_detector('retinanet', extra))
-    with seeded(0):
-        sheet = browse(config, images=8)
-    assert '64 x 64 to 1' in sheet.summary
+    sheet = browse(config, images=8)
+    sizes = re.search(r'inputs (\d+) x \d+ to (\d+) x \d+ pixels', sheet.summary)
+    # Four batches of two images, each of a size of its own.
+    assert sizes and 96 <= int(sizes[1]) < int(sizes[2]) <= 160
+    assert (browse(config, images=8).picture == sheet.picture).all()
     # Validation has no batch augmentation.
     assert 'inputs 64 x 64 pixels' in browse(config, 'val', images=8).summary
+
+
+def test_mosaics_and_what_wraps_a_data_set(make_detector):
+    extra = """
+inner = dict(
+    type='mmdefect.DefectDataset', metainfo=dict(classes=classes),
+    reader=dict(type='mmdefect.COCOReader', ann_file=data + '/train.json'),
+    pipeline=load + boxes)
+train_dataloader['dataset'] = dict(
+    _delete_=True, type='MultiImageMixDataset', dataset=inner,
+    pipeline=[
+        dict(type='Mosaic', img_scale=(64, 64), pad_val=114.),
+        dict(type='mmdefect.PackInputs', meta_keys=('img_shape',))])
+"""
+    config = read_config(make_detector('retinanet', extra))
+    sheet = browse(config, images=3)
+    assert '3 pictures' in sheet.summary and 'inputs 128 x 128 pixels' in sheet.summary
 
 
 def test_ignored_boxes_and_boxes_not_loaded(make_detector):

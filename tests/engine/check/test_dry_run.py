@@ -304,6 +304,24 @@ train_dataloader['dataset'] = dict(
     assert report.flows[0].images == 6 and report.flows[0].images_before == 8
 
 
+def test_mosaics(make_detector):
+    extra = """
+inner = dict(
+    type='mmdefect.DefectDataset', metainfo=dict(classes=classes),
+    reader=dict(type='mmdefect.COCOReader', ann_file=data + '/train.json'),
+    pipeline=load + boxes)
+train_dataloader['dataset'] = dict(
+    _delete_=True, type='MultiImageMixDataset', dataset=inner,
+    pipeline=[
+        dict(type='Mosaic', img_scale=(64, 64), pad_val=114.),
+        dict(type='mmdefect.PackInputs', meta_keys=('img_shape',))])
+"""
+    report = check(make_detector('retinanet', extra))
+    assert report.failure is None, report.failure
+    assert report.flows[0].good_arrived == 2 and report.flows[0].boxes_arrived == 12
+    assert report.inputs[0].shape == (2, 3, 128, 128)
+
+
 def test_bad_requests(make_detector):
     config = read_config(make_detector('retinanet'))
     with pytest.raises(InputError, match='iterations must be 1 or more, got 0'):
