@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def check_splits(table: AuditTable, found: FindingList) -> set[int]:
         ({1}, ['the same file stands in train and val'])
     """
     by_file: defaultdict[str, list[int]] = defaultdict(list)
-    folders: dict[Any, str] = {}
+    folders: dict[Path, str] = {}
     for image, path in enumerate(table.paths):
         if path.parent not in folders:
             folders[path.parent] = str(path.parent.resolve())
@@ -53,10 +53,10 @@ def check_splits(table: AuditTable, found: FindingList) -> set[int]:
             kind, split = 'repeated-image', splits[0]
         classes = _classes(table, images)
         found.add(Finding(kind, table.where(images[0]), what, split, classes, marked))
-    by_part: defaultdict[Any, list[int]] = defaultdict(list)
+    by_part: defaultdict[str, list[int]] = defaultdict(list)
     for image, part in enumerate(table.parts):
         if part is not None:
-            by_part[str(part)].append(image)
+            by_part[part].append(image)
     for part, images in by_part.items():
         splits = _splits(table, images)
         if len(splits) > 1:

@@ -50,7 +50,7 @@ class AuditTable:
         paths (list[Path]): N image files, split by split.
         split_of (np.ndarray): Split of each image, int32, shape (N,).
         sizes (np.ndarray): ``(w, h)`` in pixels as annotated, int64, shape (N, 2).
-        parts (list[Any]): ``part_id`` of each image; None where there is none.
+        parts (list[str | None]): ``part_id`` of each image as text; None where there is none.
         starts (np.ndarray): The boxes of image i are ``starts[i]`` to ``starts[i + 1]``, int64,
             shape (N + 1,).
         boxes (np.ndarray): ``xyxy`` in pixels, float32, shape (M, 4), image by image.
@@ -73,7 +73,7 @@ class AuditTable:
     paths: list[Path] = field(default_factory=list)
     split_of: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     sizes: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
-    parts: list[Any] = field(default_factory=list)
+    parts: list[str | None] = field(default_factory=list)
     starts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     boxes: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     labels: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -199,7 +199,8 @@ def read_table(
                 )
             )
             table.paths.append(record.path)
-            table.parts.append(record.extra.get('part_id'))
+            part = record.extra.get('part_id')
+            table.parts.append(None if part is None else str(part))
             table.box_ids.append(record.box_ids)
         if reader.declares_classes:
             for name in reader.classes:

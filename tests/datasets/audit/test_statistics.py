@@ -47,3 +47,9 @@ def test_without_boxes(make_table, make_record):
     assert found.classes == []
     assert found.total.quantiles == {} and found.total.boxes == [0]
     json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_parts_of_any_kind_are_counted(make_table, make_record):
+    parts = (7, '7', ['a', 1], {'lot': 2}, None)
+    records = [make_record(f'{number}.png', part_id=part) for number, part in enumerate(parts)]
+    assert compute_statistics(make_table(train=records)).splits[0].parts == 3
