@@ -95,8 +95,8 @@ class DefectMetric(BaseMetric):
         Returns:
             dict[str, float]: ``AP``, ``AP50``, ``AP75``, ``AR``; at the score threshold of the
             highest F1 ``precision``, ``recall``, ``F1``, ``mean_IoU`` and
-            ``false_alarms_per_good_image``; per class ``AP/<class>``, ``AP50/<class>`` and
-            ``recall/<class>``; NaN where a number is not defined.
+            ``false_alarms_per_good_image``; per class, under ``<name>/<class>``, ``AP``, ``AP50``,
+            ``precision``, ``recall`` and ``F1``; NaN where a number is not defined.
 
         Raises:
             InputError: The dataset has no class names.
@@ -116,19 +116,23 @@ class DefectMetric(BaseMetric):
 
 def _metrics(analysis: Analysis, classes: Sequence[str]) -> dict[str, float]:
     scores, table, at = analysis.scores, analysis.table, analysis.at
-    recall = table.recall()[:, at]
+    precision, recall, f1 = (
+        share[:, at] for share in (table.precision(), table.recall(), table.f1())
+    )
     metrics = {
         **scores.summary(),
-        'precision': float(table.precision()[-1, at]),
+        'precision': float(precision[-1]),
         'recall': float(recall[-1]),
-        'F1': float(table.f1()[-1, at]),
+        'F1': float(f1[-1]),
         'mean_IoU': float(analysis.mean_iou[-1]),
         'false_alarms_per_good_image': float(table.false_alarms_per_good_image()[at]),
     }
     for index, name in enumerate(classes):
         metrics[f'AP/{name}'] = float(scores.ap[index])
         metrics[f'AP50/{name}'] = float(scores.ap50[index])
+        metrics[f'precision/{name}'] = float(precision[index])
         metrics[f'recall/{name}'] = float(recall[index])
+        metrics[f'F1/{name}'] = float(f1[index])
     return metrics
 
 

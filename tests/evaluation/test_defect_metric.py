@@ -57,8 +57,10 @@ def test_metric_names_and_values():
         'mmdefect/AP', 'mmdefect/AP50', 'mmdefect/AP75', 'mmdefect/AR',
         'mmdefect/precision', 'mmdefect/recall', 'mmdefect/F1', 'mmdefect/mean_IoU',
         'mmdefect/false_alarms_per_good_image',
-        'mmdefect/AP/chip', 'mmdefect/AP50/chip', 'mmdefect/recall/chip',
-        'mmdefect/AP/rust', 'mmdefect/AP50/rust', 'mmdefect/recall/rust',
+        'mmdefect/AP/chip', 'mmdefect/AP50/chip', 'mmdefect/precision/chip',
+        'mmdefect/recall/chip', 'mmdefect/F1/chip',
+        'mmdefect/AP/rust', 'mmdefect/AP50/rust', 'mmdefect/precision/rust',
+        'mmdefect/recall/rust', 'mmdefect/F1/rust',
     ]  # fmt: skip
     assert metrics['mmdefect/AP'] == pytest.approx(1)
     assert math.isnan(metrics['mmdefect/AP50/rust'])

@@ -64,6 +64,10 @@ class AmpOptimWrapper(OptimWrapper):
         if dtype == 'float16' and self.device_type == 'cpu':
             raise InputError("AmpOptimWrapper: a CPU has no float16; set dtype='bfloat16'")
         self.dtype = _DTYPES[dtype]
+        if loss_scale != 'dynamic' and not isinstance(loss_scale, (int, float)):
+            raise InputError(
+                f"AmpOptimWrapper: loss_scale must be 'dynamic' or a number, got {loss_scale!r}"
+            )
         scale = {} if loss_scale == 'dynamic' else {'init_scale': float(loss_scale)}
         self.loss_scaler = torch.amp.GradScaler(
             self.device_type, enabled=self.dtype == torch.float16, **scale

@@ -8,7 +8,7 @@
   // What a card leaves for its pictures, in pixels.
   const [CARD_WIDTH, CARD_HEIGHT] = [268, 168];
   let chosenKind = 'all';
-  let chosenSplit = 'all';
+  let chosenSplit = null;
   let chosenClasses = new Set(classes.keys());
 
   // Boxes of the finding solid, the others of the image dashed; a detection says its score.
@@ -93,7 +93,7 @@
   function update() {
     const all = chosenClasses.size === classes.length;
     const left = items.filter((item) => (chosenKind === 'all' || item.kind === chosenKind)
-      && (chosenSplit === 'all' || item.split.split(' / ').includes(chosenSplit))
+      && (chosenSplit === null || item.split.split(' / ').includes(chosenSplit))
       && (all || item.classes.some((label) => chosenClasses.has(label))));
     list.set(left);
     const kind = kinds.find((entry) => entry.key === chosenKind);
@@ -102,7 +102,7 @@
   }
   const shownKinds = kinds.filter((kind) => items.some((item) => item.kind === kind.key));
   if (classes.length > 1) chosenClasses = anyOf(host('item-classes'), classes.map((name, index) => [index, name, colours[index]]), update);
-  if (splits.length > 1) oneOf(host('splits'), [['all', 'All splits'], ...splits.map((name) => [name, name])], (value) => { chosenSplit = value; update(); });
+  if (splits.length > 1) oneOf(host('splits'), [[null, 'All splits'], ...splits.map((name) => [name, name])], (value) => { chosenSplit = value; update(); });
   oneOf(host('kinds'), [['all', 'All kinds'], ...shownKinds.map((kind) => [kind.key, `${kind.title} ${kind.count}`])], (value) => { chosenKind = value; update(); });
   for (const button of document.querySelectorAll('.overview .name')) {
     button.addEventListener('click', () => {

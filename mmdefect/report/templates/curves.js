@@ -86,6 +86,21 @@
     });
   }
 
+  function falseAlarms() {
+    const curves = runs.filter((run) => run.table.imagesGood).map((run) => ({
+      name: run.name,
+      colour: series[0],
+      dash: dashes[runs.indexOf(run)],
+      points: run.table.falseOnGood.map((count, step) => [step / 100, count / run.table.imagesGood])
+        .slice(Math.round(run.table.lowest * 100)),
+    }));
+    return lineChart(host('alarm-chart'), curves, {
+      label: 'False alarms per good image over the score threshold', x: [0, 1], height: 200,
+      xName: 'score threshold', nothing: 'There is no good image in this set.',
+      say: (name, [at, value]) => `${short(value)} false alarms per good image where detections count from score ${at.toFixed(2)} on`,
+    });
+  }
+
   if (host('pr-chart')) precisionRecall();
   if (host('f1-chart')) {
     let chart;
@@ -94,6 +109,10 @@
       chart.mark(threshold.value);
     });
     threshold.listeners.push((value) => chart.mark(value));
+  }
+  if (host('alarm-chart')) {
+    const chart = falseAlarms();
+    threshold.listeners.push((value) => chart && chart.mark(value));
   }
   if (host('loss-chart')) {
     const names = namesOf((run) => run.log.train).filter((name) => (two ? name === 'loss' : name.startsWith('loss')));
@@ -117,7 +136,7 @@
     });
   }
   if (host('class-chart')) {
-    const order = ['AP50', 'AP', 'recall'];
+    const order = ['AP50', 'AP', 'recall', 'precision', 'F1'];
     const metrics = namesOf((run) => run.log.perClass).sort((a, b) => order.indexOf(a) - order.indexOf(b));
     oneOf(host('class-metric'), metrics.map((metric) => [metric, metric]), (metric) => {
       const curves = curvesOf((run) => run.log.perClass[metric] || {}, classes, (name) => colours[classes.indexOf(name)], (name) => name);
