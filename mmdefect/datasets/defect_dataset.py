@@ -154,7 +154,11 @@ class DefectDataset(BaseDetDataset):
         if reader_class is None:
             known = ', '.join(f'mmdefect.{name}' for name in sorted(READERS.module_dict))
             raise InputError(f'DefectDataset: reader type must be one of {known}, got {kind!r}')
-        parameters = inspect.signature(reader_class).parameters
+        parameters = {
+            name: parameter
+            for name, parameter in inspect.signature(reader_class).parameters.items()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        }
         reject_unknown_keys(reader_class.__name__, config.keys() - {'type'}, parameters)
         for name, parameter in parameters.items():
             if (

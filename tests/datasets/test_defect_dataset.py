@@ -223,6 +223,10 @@ def test_part_homography(build):
         ({'on_error': 'skip'}, 'on_error must be one of'),
         ({'metainfo': {'classes': 'rust'}}, 'classes must be a list'),
         ({'reader': {'type': 'mmdefect.COCOReader', 'annfile': 'x'}}, "unknown key 'annfile'"),
+        (
+            {'reader': {'type': 'mmdefect.COCOReader', 'ann_file': 'x', 'unknown': 1}},
+            "key 'unknown'",
+        ),
         ({'reader': {'type': 'mmdefect.COCOReader'}}, "COCOReader: key 'ann_file' is missing"),
         ({'reader': {'type': 'mmdefect.CocoReader'}}, 'reader type must be one of .*COCOReader'),
         ({'reader': {}}, 'reader type must be one of'),
