@@ -21,6 +21,7 @@ import mmdefect  # noqa: F401  lets a wheel-only OpenMMLab install run
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = {
+    'Faster R-CNN R18': 'faster_rcnn/faster_rcnn_r18_fpn_neu-det.py',
     'RetinaNet R18': 'retinanet/retinanet_r18_fpn_neu-det.py',
     'RTMDet-tiny': 'rtmdet/rtmdet_tiny_neu-det.py',
 }

@@ -10,6 +10,8 @@ import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import nn
 
+from mmdefect.models import MultiLevelRoIExtractor
+
 __all__ = ['autocast_layers', 'low_precision']
 
 
@@ -20,8 +22,9 @@ def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> I
     Anchors, decoded boxes, RoIs, projections between views, NMS and losses are computed between
     the layers and so stay float32: under an autocast around the whole step a matrix product of
     coordinates would be rounded to bfloat16 (333 becomes 332). Features pass from layer to layer
-    in ``dtype``; what a head returns is float32. RoI extractors get float32 features, as
-    MMDetection's cast the RoIs to the type of these and compiled operators know no bfloat16.
+    in ``dtype``; what a head returns is float32. MMDetection's RoI extractors get float32
+    features, as they cast the RoIs to the type of these and compiled operators know no bfloat16;
+    :class:`mmdefect.models.MultiLevelRoIExtractor` takes the features as they are.
 
     Args:
         model (nn.Module): A detector, classifier or semi-supervised detector of OpenMMLab.
@@ -63,7 +66,8 @@ def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> I
 
     for name, layer in _layers(model):
         if name.endswith('roi_extractor'):
-            handles.append(layer.register_forward_pre_hook(widen_inputs, with_kwargs=True))
+            if not isinstance(layer, MultiLevelRoIExtractor):
+                handles.append(layer.register_forward_pre_hook(widen_inputs, with_kwargs=True))
             continue
         handles.append(layer.register_forward_pre_hook(enter))
         handles.append(layer.register_forward_hook(leave, always_call=True))

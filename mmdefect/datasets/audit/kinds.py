@@ -60,8 +60,8 @@ KINDS: dict[str, Kind] = {
     'leak': Kind(
         'Same image in two splits',
         'problem',
-        'An image of one split is the same file, has the same pixels or looks nearly the same as '
-        'one of another split (perceptual hash, then correlation of thumbnails 0.98 or more): the '
+        'An image of one split has the same bytes as one of another split or looks nearly the '
+        'same (perceptual hash, then correlation of thumbnails 0.98 or more): the '
         'evaluation tells how well the model remembers.',
         'put both images into one split; `mmdefect split --group` keeps parts together. Different '
         'parts in one fixture may be named by mistake: compare the pictures',
@@ -80,9 +80,9 @@ KINDS: dict[str, Kind] = {
         'keep one entry with all its boxes',
     ),
     'conflicting-labels': Kind(
-        'Same pixels, other boxes',
+        'Same image, other boxes',
         'problem',
-        'Two files of a split have equal pixels and different boxes: one of them is wrong.',
+        'Two files of a split have equal bytes and different boxes: one of them is wrong.',
         'keep the image whose boxes are right',
     ),
     'same-box-twice': Kind(

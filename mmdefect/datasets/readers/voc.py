@@ -196,6 +196,10 @@ class VOCReader(BaseReader):
         )
 
     def _good_record(self, stem: str, images: dict[str, list[Path]]) -> ImageRecord | None:
+        if len(images[stem]) > 1:
+            first, second, *_ = images[stem]
+            self.problem(f'{first}', f'image is ambiguous: {second} has the same stem; keep one')
+            return None
         size = self.size_of(images[stem][0])
         if size is None:
             return None
