@@ -42,9 +42,7 @@ METRICS = root.Registry(
     locations=['mmdefect.evaluation.defect_metric'],
 )
 # Parts of a detector.
-MODELS = root.Registry(
-    'model', parent=root.MODELS, scope='mmdefect', locations=['mmdefect.models']
-)
+MODELS = root.Registry('model', parent=root.MODELS, scope='mmdefect', locations=['mmdefect.models'])
 # What happens around the training loop.
 HOOKS = root.Registry(
     'hook', parent=root.HOOKS, scope='mmdefect', locations=['mmdefect.engine.hooks']

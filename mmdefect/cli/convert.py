@@ -177,14 +177,20 @@ def convert(
 
 def _print_summary(reader: BaseReader, content: dict[str, Any], out: Path) -> None:
     names = ', '.join(category['name'] for category in content['categories'])
+    good = len(content['images']) - len({box['image_id'] for box in content['annotations']})
     typer.echo(
-        f'{out}: {len(content["images"])} images, {len(content["annotations"])} boxes, '
+        f'{out}: {len(content["images"])} images, {good} of them without a box, '
+        f'{len(content["annotations"])} boxes, '
         f'{f"classes {names}" if names else "no classes"}'
     )
     for note in reader.notes:
         typer.echo(name_options(note), err=True)
     if reader.problems:
-        typer.echo(f'dropped: {len(reader.problems)}', err=True)
+        typer.echo(
+            f'dropped: {len(reader.problems)}; an image that lost all its boxes counts as good: '
+            'mend its annotation, or leave it out',
+            err=True,
+        )
     for problem in reader.problems[:10]:
         typer.echo(f'  {name_options(str(problem))}', err=True)
     if len(reader.problems) > 10:

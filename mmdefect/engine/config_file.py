@@ -37,7 +37,8 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         mmdefect.errors.InputError: none.py: no such file; give an existing config file
     """
     if not Path(path).is_file():
-        raise InputError(f'{path}: no such file; give an existing config file')
+        kind = 'is a folder' if Path(path).is_dir() else 'no such file'
+        raise InputError(f'{path}: {kind}; give an existing config file')
     try:
         config = Config.fromfile(str(path))
     # A config is executed, so it can raise anything.

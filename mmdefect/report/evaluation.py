@@ -257,6 +257,8 @@ def load_evaluation(work_dir: Path) -> Evaluation:
         mmdefect.errors.InputError: no-such-folder: no such work directory; \
 tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
     """
+    if work_dir.is_file():
+        raise InputError(f'{work_dir}: is a file; give its folder, {work_dir.parent}')
     if not work_dir.is_dir():
         raise InputError(f'{work_dir}: no such work directory; {_CURE.format(work_dir)}')
     path = work_dir / 'evaluation.json'

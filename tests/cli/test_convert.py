@@ -45,7 +45,7 @@ def voc(tmp_path):
 def test_voc_to_coco(voc, tmp_path):
     out = tmp_path / 'out' / 'all.json'
     result = run('voc', voc, out)
-    assert '2 images, 1 boxes, classes rust' in result.output
+    assert '2 images, 1 of them without a box, 1 boxes, classes rust' in result.output
     content = json.loads(out.read_text())
     assert content['images'][0] == {
         'id': 1,

@@ -82,7 +82,7 @@ def test_command(on_terminal, tmp_path, run_python):
     assert code == 0, '\n'.join(lines)
     bars = [line for line in lines if line.startswith('reading')]
     assert any(re.search(r'\d+ images, \d+\.\d images/s, \d:\d\d elapsed', line) for line in bars)
-    assert '200 images, 200 boxes, classes rust' in lines[-1]
+    assert '200 images, 0 of them without a box, 200 boxes, classes rust' in lines[-1]
 
     piped = run_python(*arguments)
     assert (piped.returncode, piped.stderr) == (0, '')

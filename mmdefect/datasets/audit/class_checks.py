@@ -34,6 +34,8 @@ def check_classes(
         ["'Rust' (0 boxes) and 'rust ' (0 boxes)"]
     """
     classes, splits = len(table.classes), len(table.splits)
+    if not len(table.labels):
+        found.add(Finding('no-box', 'the whole data set', f'{len(table)} images and no box'))
     cells = table.labels.astype(np.int64) * splits + table.split_of[table.owners]
     counts = np.bincount(cells, minlength=classes * splits).reshape(classes, splits)
     totals = counts.sum(axis=1).tolist()

@@ -72,6 +72,12 @@ KINDS: dict[str, Kind] = {
         'Images of one part_id stand in two splits: the same defect is learned and judged.',
         'split by part: `mmdefect split --group part_id`',
     ),
+    'no-box': Kind(
+        'Nothing is labelled',
+        'problem',
+        'Not one image has a box: read as it is, every image is a good part.',
+        'check the path; name the format with --format where annotations lie beside other files',
+    ),
     # What contradicts itself.
     'repeated-image': Kind(
         'Image listed twice',

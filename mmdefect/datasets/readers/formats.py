@@ -68,6 +68,7 @@ def reader_class(source_format: str) -> type[BaseReader]:
         >>> reader_class('voc').__name__
         'VOCReader'
     """
+    source_format = source_format.lower()
     if source_format not in FORMATS:
         near = nearest_name(source_format, FORMATS)
         hint = f'did you mean {near!r}?' if near else f'known formats: {", ".join(FORMATS)}'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -213,8 +215,35 @@ def _misspelt(config: Config) -> Iterator[Finding]:
             yield Finding('problem', key, 'nothing reads this key', f'did you mean {near!r}?')
 
 
+def _unread_variables(config: Config) -> Iterator[Finding]:
+    """Variables of the config file itself: those of its bases have been used before."""
+    path = Path(config.filename) if config.filename else None
+    if path is None or path.suffix != '.py' or not path.is_file():
+        return
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    for statement in tree.body:
+        for target in statement.targets if isinstance(statement, ast.Assign) else ():
+            name = target.id if isinstance(target, ast.Name) else ''
+            value = config.get(name)
+            if name in ROOTS or name.startswith('_') or name in used or value is None:
+                continue
+            # Dicts merge into those of a base, and a base may have made something of them.
+            if isinstance(value, Mapping):
+                continue
+            yield Finding(
+                'problem',
+                name,
+                f'set in {path.name}, and nothing reads it: what a base makes of its own {name!r} '
+                'is made before',
+                f'use {name} in this file, in the loaders, the model or the schedule',
+            )
+
+
 _TRAPS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     _misspelt,
+    _unread_variables,
     _good_images_filtered,
     _crop,
     _filter_annotations,

@@ -92,3 +92,18 @@ def test_our_own_configs_have_none():
 def test_nodes_reach_into_lists():
     found = dict(nodes({'a': [{'b': {'c': 1}}, 2], 'd': ()}, 'x'))
     assert list(found) == ['x', 'x.a.0', 'x.a.0.b']
+
+
+@pytest.mark.parametrize(
+    ('text', 'names'),
+    [
+        ("_base_ = ['base.py']\nclasses = ('chip',)\n", ['classes']),
+        ("_base_ = ['base.py']\nclasses = ('chip',)\nval_cfg = dict(n=len(classes))\n", []),
+        ("_base_ = ['base.py']\nval_cfg = dict(n=1)\nwork_dir = 'x'\n", []),
+    ],
+)
+def test_variables_that_nothing_reads(tmp_path, text, names):
+    (tmp_path / 'base.py').write_text("model = dict()\nclasses = ('rust',)\nval_cfg = dict(n=1)\n")
+    (tmp_path / 'mine.py').write_text(text)
+    found = config_traps(Config.fromfile(tmp_path / 'mine.py'))
+    assert [item.where for item in found] == names
