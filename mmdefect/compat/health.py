@@ -18,7 +18,8 @@ def diagnose() -> dict[str, Any]:
     """Examine this environment without changing it.
 
     Returns:
-        dict[str, Any]: ``versions``, ``stack``, ``ops`` (implementation per op), ``cpu``,
+        dict[str, Any]: ``versions``, ``stack``, ``ops`` (implementation per op
+        on the GPU if there is one), ``cpu``,
         ``gpu``, ``information`` and ``problems`` (lists of lines). Broken is what is in
         ``problems``.
 
@@ -57,7 +58,7 @@ def diagnose() -> dict[str, Any]:
     _check_mmcv(information, problems)
     for name in ('mmdet.models', 'mmpretrain.models', 'mmdefect.registry'):
         _import(name, problems, f"pip install --force-reinstall 'mmdefect[{stack}]'")
-    result['ops'] = _ops(problems)
+    result['ops'] = _ops(problems, 'cuda' if result['gpu'] else 'cpu')
     return result
 
 
@@ -145,11 +146,11 @@ def _gpus(torch: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _ops(problems: list[str]) -> dict[str, str]:
-    from mmdefect.ops.backends import OPERATORS, implementation
+def _ops(problems: list[str], device: str) -> dict[str, str]:
+    from mmdefect.ops.backends import OPERATORS, description
 
     try:
-        return {name: implementation(name) for name in OPERATORS}
+        return {name: description(name, device) for name in OPERATORS}
     except ValueError as error:
         problems.append(str(error))
         return {}

@@ -13,7 +13,7 @@ import os
 
 import torch
 
-__all__ = ['OPERATORS', 'available_backends', 'implementation']
+__all__ = ['OPERATORS', 'available_backends', 'description', 'implementation']
 
 _VARIABLE = 'MMDEFECT_OPS'
 _CHOICES = {'torch': 'mmdefect', 'mmcv': 'mmcv', 'torchvision': 'torchvision'}
@@ -30,8 +30,14 @@ _COMPILED = {
     ('roi_align', 'cpu'): ('mmcv', 'torchvision'),
     ('roi_align', 'cuda'): ('mmcv', 'torchvision'),
 }
-# Ours wins here: the compiled CPU versions are single-threaded scalar loops.
-_OURS_IS_FASTER = frozenset({('roi_align', 'cpu')})
+# (operator, device type) -> boxes from which ours is the faster one: the compiled CPU versions are
+# single-threaded scalar loops over all pairs. Measured against mmcv on two cores.
+_OURS_FROM = {
+    ('roi_align', 'cpu'): 0,
+    ('nms', 'cpu'): 2000,
+    ('batched_nms', 'cpu'): 2000,
+    ('soft_nms', 'cpu'): 20_000,
+}
 OPERATORS = ('nms', 'batched_nms', 'soft_nms', 'sigmoid_focal_loss', 'roi_align')
 
 _CURES = {
@@ -87,7 +93,7 @@ def available_backends() -> tuple[str, ...]:
     return (*(name for name, works in _PROBES.items() if works()), 'mmdefect')
 
 
-def implementation(op: str, device: str = 'cpu') -> str:
+def implementation(op: str, device: str = 'cpu', boxes: int = 0) -> str:
     """Say which implementation serves an operator.
 
     ``MMDEFECT_OPS`` set to ``torch`` (ours), ``mmcv`` or ``torchvision`` chooses; an operator
@@ -97,6 +103,7 @@ def implementation(op: str, device: str = 'cpu') -> str:
     Args:
         op (str): Operator: nms, batched_nms, soft_nms, sigmoid_focal_loss or roi_align.
         device (str): Device type of the tensors, ``'cpu'`` or ``'cuda'``. Default ``'cpu'``.
+        boxes (int): Boxes of the call (of one class). Default 0: few.
 
     Returns:
         str: ``'mmcv'``, ``'torchvision'`` or ``'mmdefect'``.
@@ -114,7 +121,7 @@ def implementation(op: str, device: str = 'cpu') -> str:
     compiled = _COMPILED.get(key, ())
     choice = os.environ.get(_VARIABLE, '')
     if not choice:
-        if key in _OURS_IS_FASTER:
+        if key in _OURS_FROM and boxes >= _OURS_FROM[key]:
             return 'mmdefect'
         return next((name for name in compiled if _PROBES[name]()), 'mmdefect')
     if choice not in _CHOICES:
@@ -130,3 +137,26 @@ def implementation(op: str, device: str = 'cpu') -> str:
             f'unset it, or {_CURES[chosen]}'
         )
     return chosen if chosen in compiled else 'mmdefect'
+
+
+def description(op: str, device: str = 'cpu') -> str:
+    """Say in words which implementation serves an operator.
+
+    Args:
+        op (str): Operator, as for :func:`implementation`.
+        device (str): Device type of the tensors. Default ``'cpu'``.
+
+    Returns:
+        str: One name, or two with the number of boxes between them.
+
+    Raises:
+        ValueError: As for :func:`implementation`.
+
+    Example:
+        >>> description('sigmoid_focal_loss')
+        'mmdefect'
+    """
+    few = implementation(op, device)
+    limit = _OURS_FROM.get((op, device), 0)
+    many = implementation(op, device, limit)
+    return few if few == many else f'{few}; {many} from {limit:,} boxes'

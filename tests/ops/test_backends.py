@@ -43,6 +43,44 @@ def test_default_choice(working, names, op, device, expected):
     assert ops.available_backends() == (*names, 'mmdefect')
 
 
+@pytest.mark.parametrize(
+    ('op', 'boxes', 'expected'),
+    [
+        ('nms', 1999, 'mmcv'), ('nms', 2000, 'mmdefect'), ('batched_nms', 5000, 'mmdefect'),
+        ('soft_nms', 2000, 'mmcv'), ('soft_nms', 50_000, 'mmdefect'),
+    ],
+)  # fmt: skip
+def test_ours_serves_many_boxes_on_a_cpu(working, op, boxes, expected):
+    working('mmcv', 'torchvision')
+    assert ops.implementation(op, 'cpu', boxes) == expected
+    assert ops.implementation(op, 'cuda', boxes) == 'mmcv'
+
+
+def test_description(working):
+    working('mmcv')
+    assert backends.description('nms') == 'mmcv; mmdefect from 2,000 boxes'
+    assert backends.description('nms', 'cuda') == 'mmcv'
+    assert backends.description('roi_align') == 'mmdefect'
+    working()
+    assert backends.description('nms') == 'mmdefect'
+
+
+def test_equal_scores_have_one_order_in_soft_nms(working, monkeypatch):
+    working('mmcv')
+    calls = []
+
+    def compiled(boxes, scores, *options):
+        calls.append(scores.tolist())
+        return torch.cat([boxes, scores[:, None]], 1), torch.arange(len(boxes))
+
+    monkeypatch.setitem(sys.modules, 'mmcv.ops', SimpleNamespace(soft_nms=compiled))
+    boxes = torch.tensor([[0.0, 0, 4, 4], [9, 9, 12, 12], [20, 20, 24, 24]])
+    assert ops.soft_nms(boxes, torch.tensor([0.5, 0.5, 0.9]))[1].tolist() == [2, 0, 1]
+    assert not calls
+    assert ops.soft_nms(boxes, torch.tensor([0.9, 0.5, 0.4]))[1].tolist() == [0, 1, 2]
+    assert len(calls) == 1
+
+
 def test_environment_chooses(working, monkeypatch):
     working('mmcv', 'torchvision')
     for choice, expected in (('torch', 'mmdefect'), ('mmcv', 'mmcv'), ('torchvision',) * 2):

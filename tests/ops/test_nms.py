@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmdefect import ops
+from mmdefect.ops import overlaps
 
 
 def reference_nms(boxes, scores, threshold, offset=0, labels=None):
@@ -60,7 +61,8 @@ def test_equals_reference(rows, threshold, offset, block):
     labels = torch.tensor([row[2] for row in rows], dtype=torch.int64)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules['mmdefect.ops.nms'], '_BLOCK', block)
-        patch.setattr(sys.modules['mmdefect.ops.nms'], '_PAIRS', 2 * block)
+        patch.setattr(overlaps, '_PAIRS', 2 * block)
+        patch.setattr(overlaps, '_NEIGHBOURS', block)
         keep = ops.nms(boxes, scores, threshold, offset)
         aware = ops.batched_nms(boxes, scores, labels, threshold)
     assert keep.dtype == aware.dtype == torch.int64
@@ -135,6 +137,9 @@ def test_classes_are_exact_on_large_images_with_many_classes():
     [
         ({'boxes': torch.zeros(2, 5)}, r'boxes must be of shape \(N, 4\), got \(2, 5\)'),
         ({'scores': torch.zeros(3)}, r'scores must be of shape \(2,\), got \(3,\)'),
+        ({'boxes': torch.zeros(2, 4).long()}, 'boxes must be floating point, got torch.int64'),
+        ({'scores': torch.zeros(2).int()}, 'scores must be floating point, got torch.int32'),
+        ({'scores': torch.zeros(2, device='meta')}, 'scores must be on cpu as boxes are, got meta'),
         ({'scores': torch.tensor([0.5, float('nan')])}, 'scores must be finite, got nan at index'),
         ({'boxes': torch.full((2, 4), float('inf'))}, 'boxes must be finite, got .* at index 0'),
         ({'iou_threshold': 1.5}, 'iou_threshold must be in'),
@@ -149,11 +154,18 @@ def test_bad_input(change, message):
         ops.nms(**{**arguments, **change})
 
 
-def test_bad_labels():
-    with pytest.raises(ValueError, match='labels must be integers, got torch.float32'):
-        ops.batched_nms(torch.zeros(2, 4), torch.zeros(2), torch.zeros(2), 0.5)
-    with pytest.raises(ValueError, match='labels must be of shape'):
-        ops.batched_nms(torch.zeros(2, 4), torch.zeros(2), torch.zeros(3).long(), 0.5)
+@pytest.mark.parametrize(
+    ('labels', 'message'),
+    [
+        (torch.zeros(2), 'labels must be integers, got torch.float32'),
+        (torch.zeros(3).long(), r'labels must be of shape \(2,\), got \(3,\)'),
+        (torch.zeros(2, dtype=torch.int64, device='meta'), 'labels must be on cpu .*, got meta'),
+        (torch.tensor([3, -2]), 'labels must be >= 0, got -2 at index 1'),
+    ],
+)
+def test_bad_labels(labels, message):
+    with pytest.raises(ValueError, match=message):
+        ops.batched_nms(torch.zeros(2, 4), torch.zeros(2), labels, 0.5)
 
 
 @pytest.mark.gpu

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -7,26 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmdefect import ops
+from mmdefect.ops import overlaps
 
 
 def reference_soft_nms(boxes, scores, threshold, sigma, min_score, method, offset):
-    """mmcv's order of events on a list: swap the best to the front, fill gaps from the end."""
+    """Take the best, the lower index among equals, lower the others, drop what is too low."""
     f = np.float32
     items = [
         [*map(f, box), f(score), index]
         for index, (box, score) in enumerate(zip(boxes, scores, strict=True))
     ]
+    kept = []
 
     def area(item):
         return (item[2] - item[0] + f(offset)) * (item[3] - item[1] + f(offset))
 
-    count, i = len(items), 0
-    while i < count:
-        best = max(range(i, count), key=lambda k: (items[k][4], -k))
-        items[i], items[best] = items[best], items[i]
-        top, k = items[i], i + 1
-        while k < count:
-            item = items[k]
+    while items:
+        top = max(items, key=lambda item: (item[4], -item[5]))
+        kept.append(top)
+        others, items = [item for item in items if item is not top], []
+        for item in others:
             width = max(f(0), min(top[2], item[2]) - max(top[0], item[0]) + f(offset))
             height = max(f(0), min(top[3], item[3]) - max(top[1], item[1]) + f(offset))
             inter = width * height
@@ -36,14 +38,9 @@ def reference_soft_nms(boxes, scores, threshold, sigma, min_score, method, offse
                 weight = np.exp(-(iou * iou) / f(sigma))
             elif iou >= f(threshold):
                 weight = f(0) if method == 'naive' else f(1) - iou
-            items[k] = [*item[:4], item[4] * weight, item[5]]
-            if items[k][4] < f(min_score):
-                items[k] = items[count - 1]
-                count -= 1
-            else:
-                k += 1
-        i += 1
-    return items[:count]
+            if item[4] * weight >= f(min_score):
+                items.append([*item[:4], item[4] * weight, item[5]])
+    return kept
 
 
 box = st.tuples(*[st.integers(0, 6)] * 4).map(
@@ -56,13 +53,18 @@ box = st.tuples(*[st.integers(0, 6)] * 4).map(
     st.lists(st.tuples(box, st.integers(0, 4)), max_size=15),
     st.sampled_from(['naive', 'linear', 'gaussian']),
     st.sampled_from([0.0, 0.3, 0.5]),
-    st.sampled_from([0.001, 0.2]),
+    st.sampled_from([0.0, 0.001, 0.2]),
     st.integers(0, 1),
+    st.integers(1, 9),
 )
-def test_equals_reference(rows, method, threshold, min_score, offset):
+def test_equals_reference(rows, method, threshold, min_score, offset, block):
     boxes = torch.tensor([row[0] for row in rows], dtype=torch.float32).view(-1, 4)
     scores = torch.tensor([row[1] / 4 for row in rows], dtype=torch.float32)
-    dets, inds = ops.soft_nms(boxes, scores, threshold, 0.5, min_score, method, offset)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MMDEFECT_OPS', 'torch')
+        patch.setattr(sys.modules['mmdefect.ops.soft_nms'], '_BLOCK', block)
+        patch.setattr(overlaps, '_NEIGHBOURS', block)
+        dets, inds = ops.soft_nms(boxes, scores, threshold, 0.5, min_score, method, offset)
     expected = reference_soft_nms(
         boxes.tolist(), scores.tolist(), threshold, 0.5, min_score, method, offset
     )
@@ -96,6 +98,7 @@ def test_input_is_untouched_and_first_box_stays():
         ({'scores': torch.zeros(1)}, 'scores must be of shape'),
         ({'boxes': torch.full((2, 4), float('nan'))}, 'boxes must be finite'),
         ({'scores': torch.tensor([0.0, float('inf')])}, 'scores must be finite, got inf'),
+        ({'scores': torch.tensor([0.1, -0.2])}, 'scores must be >= 0, got -0.2.* at index 1'),
         ({'iou_threshold': -0.1}, 'iou_threshold must be in'),
         ({'sigma': 0.0}, 'sigma must be positive, got 0.0'),
         ({'min_score': float('nan')}, 'min_score must be a number'),
