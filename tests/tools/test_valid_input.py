@@ -53,7 +53,7 @@ def test_trains_and_tests(data, tmp_path, make_config):
     run_train([str(config), '--work-dir', str(work_dir)])
     run_test([str(config), str(work_dir / 'epoch_1.pth'), '--work-dir', str(tmp_path / 'test')])
     record = json.loads((tmp_path / 'test' / 'evaluation.json').read_text())
-    assert (record['images_total'], record['images_good']) == (6, 1)
+    assert (record['images_total'], record['score_table']['images_good']) == (6, 1)
     assert [entry['boxes'] for entry in record['per_class']] == [3, 2]
     assert {(image['width'], image['height']) for image in record['images']} == {(48, 64)}
     assert all(value is not None for value in record['metrics'].values())
