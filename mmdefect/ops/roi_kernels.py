@@ -30,7 +30,22 @@ _CPU_BLOCK, _GPU_BLOCK = 1 << 21, 1 << 26
 
 def rows_by_pixel(features: Tensor) -> Tensor:
     """Table (B H W, C) of features (B, C, H, W); no copy if they are channels-last."""
-    return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+    images, channels = features.shape[:2]
+    if features.is_contiguous() and images >= torch.get_num_threads():
+        return _transposed(features.view(images, channels, -1)).view(-1, channels)
+    return features.permute(0, 2, 3, 1).reshape(-1, channels)
+
+
+def _transposed(matrices: Tensor) -> Tensor:
+    """Contiguous transposes (n, b, a) of contiguous matrices (n, a, b).
+
+    To shuffle channels-last channels is to transpose a matrix per pixel, and PyTorch does that
+    with vector instructions, twice as fast as a strided copy.
+    """
+    number, rows, columns = matrices.shape
+    length = rows * columns
+    pixels = matrices.as_strided((number, length, 1, 1), (length, 1, length, length))
+    return torch.channel_shuffle(pixels, rows).view(number, columns, rows)
 
 
 def average(features: Tensor, grids: RoiGrids, output: Tensor, places: Tensor | None) -> None:
