@@ -71,8 +71,7 @@ def soft_nms(
     _check(boxes, scores, iou_threshold, sigma, min_score, method, offset)
     boxes_cpu, scores_cpu = boxes.detach().float().cpu(), scores.detach().float().cpu()
     backend = implementation('soft_nms', boxes.device.type, len(boxes))
-    # Among equal scores mmcv's order is that of a list which it reorders as it goes.
-    if backend == 'mmcv' and len(boxes) and len(scores_cpu.unique()) == len(boxes):
+    if backend == 'mmcv' and _is_plain(boxes_cpu, scores_cpu):
         dets, inds = importlib.import_module('mmcv.ops').soft_nms(
             boxes_cpu, scores_cpu, iou_threshold, sigma, min_score, method, offset
         )
@@ -80,6 +79,16 @@ def soft_nms(
         weight = _Weight(iou_threshold, sigma, method, offset)
         dets, inds = _soft_nms(boxes_cpu, scores_cpu, min_score, weight)
     return dets.to(boxes.device), inds.to(boxes.device)
+
+
+def _is_plain(boxes: Tensor, scores: Tensor) -> bool:
+    """Whether mmcv's answer is ours.
+
+    Among equal scores its order is that of a list which it reorders as it goes, and boxes without
+    area make its scores NaN.
+    """
+    has_area = bool((boxes[:, 2:] > boxes[:, :2]).all())
+    return len(boxes) > 0 and has_area and len(scores.unique()) == len(boxes)
 
 
 def _check(
