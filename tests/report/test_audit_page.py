@@ -131,15 +131,34 @@ def test_12_bit_images_are_not_dark(tmp_path):
     assert np.asarray(shown).mean() == pytest.approx(4000 / 4095 * 255, abs=3)
 
 
-def test_nothing_found_and_no_boxes(tmp_path):
-    folder = tmp_path / 'good'
-    folder.mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)
-    Image.fromarray(noise).save(folder / 'a.png')
-    audit = run_audit(data_sources([folder]), 'good')
+def write_noise(path):
+    noise = np.random.default_rng(int(path.stem)).integers(0, 256, (40, 40), np.uint8)
+    Image.fromarray(noise).save(path)
+
+
+def test_nothing_found(tmp_path):
+    content = {'images': [], 'annotations': [], 'categories': [{'id': 1, 'name': 'rust'}]}
+    for number in range(24):
+        write_noise(tmp_path / f'{number}.png')
+        content['images'].append({'id': number, 'file_name': f'{number}.png'})
+        box = {'id': number, 'image_id': number, 'category_id': 1, 'bbox': [9, 9, 12, 10]}
+        content['annotations'].append(box)
+    (tmp_path / 'all.json').write_text(json.dumps(content))
+    audit = run_audit(data_sources([tmp_path / 'all.json']), 'steel')
     assert audit.problems == audit.notes == 0
     text = write_audit(audit, tmp_path / 'a.html').read_text(encoding='utf-8')
-    assert 'All checks passed' in text and 'There is no box and no class' in text
+    assert 'All checks passed' in text
+
+
+def test_no_box(tmp_path):
+    folder = tmp_path / 'good'
+    folder.mkdir()
+    write_noise(folder / '0.png')
+    audit = run_audit(data_sources([folder]), 'good')
+    assert list(audit.found.kinds()) == ['no-box']
+    assert audit.problems == 1
+    text = write_audit(audit, tmp_path / 'a.html').read_text(encoding='utf-8')
+    assert 'Nothing is labelled' in text and 'There is no box and no class' in text
 
 
 def test_bad_target(audit, tmp_path):
