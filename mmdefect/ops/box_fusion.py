@@ -222,6 +222,8 @@ def _best(
         if left >= x2 or right <= x1 or top >= y2 or bottom <= y1:
             continue
         inter = (min(x2, right) - max(x1, left)) * (min(y2, bottom) - max(y1, top))
+        if not inter:  # of lines that cross
+            continue
         overlap = inter / (area + (right - left) * (bottom - top) - inter)
         if overlap > most or (overlap == most and 0 <= index < best):
             most, best = overlap, index

@@ -23,9 +23,9 @@ __all__ = ['average', 'average_gradient', 'rows_by_pixel']
 _TERMS = 1 << 22
 # Gradients by output at once, 256 MiB of float32.
 _GRADIENTS = 1 << 26
-# Numbers of a block that is summed and then put in its place: 8 MiB of float32, which stay in the
+# Numbers of a block that is summed and then put in its place: 16 MiB of float32, which stay in the
 # cache of a CPU and are handed out again for the next block. A GPU wants fewer and larger blocks.
-_CPU_BLOCK, _GPU_BLOCK = 1 << 21, 1 << 26
+_CPU_BLOCK, _GPU_BLOCK = 1 << 22, 1 << 26
 
 
 def rows_by_pixel(features: Tensor) -> Tensor:
@@ -58,11 +58,14 @@ def average(features: Tensor, grids: RoiGrids, output: Tensor, places: Tensor | 
         places (Tensor | None): Position of each RoI in the output, int64, shape (K,); None:
             position k for RoI k.
     """
+    if not len(grids.batch):
+        return
     table = rows_by_pixel(features)
     rows = output.permute(0, 2, 3, 1)
     height, width = grids.bins
     per_block = max(1, _block(table) // (height * width * max(1, table.shape[1])))
-    for rois, axes in _axes(grids):
+    # Neighbouring RoIs read what is in the cache.
+    for rois, axes in _axes(grids, grids.by_image):
         place = rois if places is None else places[rois]
         length = axes.length
         step = max(1, min(per_block, _TERMS // (height * width * length)))
@@ -137,10 +140,10 @@ class _Axes(NamedTuple):
     """Rows of the feature table and weights of n averages, apart by axis.
 
     Attributes:
-        rows (Tensor): First table row of a feature row, shape (n, h, 1, y terms, 1).
-        row_weights (Tensor): Float32, shape (n, h, 1, y terms, 1).
-        columns (Tensor): Feature columns, shape (n, 1, w, 1, x terms).
-        column_weights (Tensor): Float32, shape (n, 1, w, 1, x terms).
+        rows (Tensor): First table row of a feature row, shape (n, h, y terms).
+        row_weights (Tensor): Float32, shape (n, h, y terms).
+        columns (Tensor): Feature columns, shape (n, w, x terms).
+        column_weights (Tensor): Float32, shape (n, w, x terms).
     """
 
     rows: Tensor
@@ -151,17 +154,24 @@ class _Axes(NamedTuple):
     @property
     def length(self) -> int:
         """Terms of a bin."""
-        return self.rows.shape[3] * self.columns.shape[4]
+        return self.rows.shape[2] * self.columns.shape[2]
 
     def terms(self, part: slice) -> tuple[Tensor, Tensor]:
-        """Rows of the table and weights of some averages, (n, h, w, y terms, x terms)."""
-        return (
-            self.rows[part] + self.columns[part],
-            self.row_weights[part] * self.column_weights[part],
-        )
+        """Rows of the table and weights of some averages, (n, h, w, terms)."""
+        pixels = self._along_y(self.rows[part]) + self._along_x(self.columns[part])
+        weights = self._along_y(self.row_weights[part]) * self._along_x(self.column_weights[part])
+        return pixels, weights
+
+    # Spread over the other axis first, so that the sums above run over all terms of a bin and
+    # not over a few at a time.
+    def _along_y(self, values: Tensor) -> Tensor:
+        return values[..., None].expand(-1, -1, -1, self.columns.shape[2]).flatten(2)[:, :, None]
+
+    def _along_x(self, values: Tensor) -> Tensor:
+        return values[:, :, None].expand(-1, -1, self.rows.shape[2], -1).flatten(2)[:, None]
 
 
-def _axes(grids: RoiGrids, among: Tensor | None = None) -> Iterator[tuple[Tensor, _Axes]]:
+def _axes(grids: RoiGrids, among: Tensor) -> Iterator[tuple[Tensor, _Axes]]:
     """Yield positions of RoIs whose bins have equally many terms, and these terms by axis.
 
     The axes of many groups are laid out at once, as long as the longest among them: a call of
@@ -186,22 +196,21 @@ def _axes(grids: RoiGrids, among: Tensor | None = None) -> Iterator[tuple[Tensor
         stop = 0
         for members, shape in groups:
             start, stop = stop, stop + len(members)
-            along_y = (slice(start, stop), slice(None), None, slice(shape.terms[0]), None)
-            along_x = (slice(start, stop), None, slice(None), None, slice(shape.terms[1]))
+            part, (rows_of_bin, columns_of_bin) = slice(start, stop), shape.terms
             table_rows, row_weights = rows[shape.dense[0]]
             feature_columns, column_weights = columns[shape.dense[1]]
             yield (
                 members,
                 _Axes(
-                    table_rows[along_y],
-                    row_weights[along_y],
-                    feature_columns[along_x],
-                    column_weights[along_x],
+                    table_rows[part, :, :rows_of_bin],
+                    row_weights[part, :, :rows_of_bin],
+                    feature_columns[part, :, :columns_of_bin],
+                    column_weights[part, :, :columns_of_bin],
                 ),
             )
 
 
-def _packed(grids: RoiGrids, among: Tensor | None) -> Iterator[list[tuple[Tensor, BinShape]]]:
+def _packed(grids: RoiGrids, among: Tensor) -> Iterator[list[tuple[Tensor, BinShape]]]:
     """Yield groups of RoIs, several at a time as long as their axes fit in memory."""
     budget = _TERMS // 8
     pending: list[tuple[Tensor, BinShape]] = []
@@ -224,7 +233,7 @@ def _pieces(grids: RoiGrids, per_roi: int, channels: int) -> Iterator[Tensor]:
     """Positions of RoIs in the order of their images, as many at once as memory shall hold."""
     if not len(grids.batch):
         return
-    order = grids.batch.sort(stable=True).indices
+    order = grids.by_image
     share = per_roi * (grids.bin_terms[order].double() / _TERMS + channels / _GRADIENTS)
     numbers, sizes = share.cumsum(0).floor().unique_consecutive(return_counts=True)
     yield from order.split(sizes.tolist())
@@ -239,7 +248,7 @@ def _terms_by_pixel(grids: RoiGrids, piece: Tensor) -> tuple[Tensor, Tensor, Ten
     for rois, axes in _axes(grids, piece):
         pixels, weights = axes.terms(slice(None))
         bins = (place[rois, None] * len(per_roi) + per_roi).to(pixels.dtype)
-        bins = bins.view(*pixels.shape[:3], 1, 1).expand_as(pixels)
+        bins = bins.view(*pixels.shape[:3], 1).expand_as(pixels)
         parts.append((pixels.flatten(), bins.flatten(), weights.flatten()))
     if not parts:
         none = torch.zeros(0, dtype=torch.int32, device=piece.device)

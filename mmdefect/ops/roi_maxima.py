@@ -37,6 +37,8 @@ def maximum(
         places (Tensor | None): Position of each RoI in the output, int64, shape (K,); None:
             position k for RoI k.
     """
+    if not len(grids.batch):
+        return
     table = rows_by_pixel(features)
     height, width = grids.feature_shape[2:]
     by_bin = (grids.bins[0], grids.bins[1], table.shape[1])

@@ -73,6 +73,11 @@ class RoiGrids:
     feature_shape: tuple[int, ...]
 
     @property
+    def by_image(self) -> Tensor:
+        """Positions of the RoIs in the order of their images, int64, shape (K,)."""
+        return self.batch.sort(stable=True).indices
+
+    @property
     def dense(self) -> Tensor:
         """Whether samples lie at most a pixel apart along ``y, x``, bool, shape (K, 2)."""
         # A single sample has two neighbours either way.

@@ -141,6 +141,12 @@ def test_other_types(dtype):
     assert fused.labels.tolist() == [1, 0]
 
 
+def test_boxes_without_area_stay_alone():
+    lines = torch.tensor([[3.0, 0, 3, 5], [0, 2, 6, 2], [3, 0, 3, 5], [0, 0, 6, 6]])
+    fused = ops.weighted_box_fusion(lines, torch.rand(4), torch.zeros(4).long(), iou_threshold=0.0)
+    assert len(fused.boxes) == 4
+
+
 def test_empty():
     fused = ops.weighted_box_fusion(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0).long())
     assert [tuple(part.shape) for part in fused] == [(0, 4), (0,), (0,), (0,)]
