@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdefect.datasets.images import image_size
-from mmdefect.datasets.readers.files import ImageList, is_file
+from mmdefect.datasets.readers.files import is_file
+from mmdefect.datasets.readers.image_list import ImageList
 from mmdefect.errors import InputError
 from mmdefect.structures import ImageRecord, Problem
 
@@ -37,7 +38,7 @@ class BaseReader(ABC):
         on_error ('raise' | 'drop'): Raise at the first bad box or image, or drop and list it
             in :attr:`problems`. Default ``raise``.
         list_file (str | Path | None): Text file naming the images to read, one per line, as
-            :class:`~mmdefect.datasets.readers.files.ImageList` takes them; relative to the
+            :class:`~mmdefect.datasets.readers.image_list.ImageList` takes them; relative to the
             folder of the source or to the working folder. Default None: all images.
 
     Attributes:

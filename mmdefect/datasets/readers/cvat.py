@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
 from mmdefect.datasets.readers.cvat_shapes import read_shape
-from mmdefect.datasets.readers.files import ImageIndex, files_by_stem, require_source
+from mmdefect.datasets.readers.files import files_by_stem, require_source
+from mmdefect.datasets.readers.image_index import ImageIndex
 from mmdefect.datasets.readers.shapes import Shape, image_name, shapes_record
 from mmdefect.datasets.readers.values import text_number, whole_size
 from mmdefect.datasets.readers.xml_file import stream_xml

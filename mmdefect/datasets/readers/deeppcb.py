@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
-from mmdefect.datasets.readers.files import files_by_stem, nearest
+from mmdefect.datasets.readers.files import files_by_stem
+from mmdefect.datasets.readers.image_index import nearest
 from mmdefect.datasets.readers.text_rows import numbers, read_rows
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS

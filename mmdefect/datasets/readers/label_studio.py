@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
 from mmdefect.datasets.json_file import read_json
 from mmdefect.datasets.readers.base import BaseReader, OnError, Unlabelled, require_choice
-from mmdefect.datasets.readers.files import ImageIndex, files_by_stem, require_source
+from mmdefect.datasets.readers.files import files_by_stem, require_source
+from mmdefect.datasets.readers.image_index import ImageIndex
 from mmdefect.datasets.readers.image_references import names_of_reference
 from mmdefect.datasets.readers.label_studio_results import (
     declared_size,

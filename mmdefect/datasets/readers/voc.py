@@ -12,12 +12,8 @@ import numpy as np
 
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError, Unlabelled, require_choice
-from mmdefect.datasets.readers.files import (
-    IMAGE_FOLDERS,
-    ImageIndex,
-    files_by_stem,
-    subfolder,
-)
+from mmdefect.datasets.readers.files import IMAGE_FOLDERS, files_by_stem, subfolder
+from mmdefect.datasets.readers.image_index import ImageIndex
 from mmdefect.datasets.readers.values import text_number, whole_size
 from mmdefect.datasets.readers.xml_file import read_xml
 from mmdefect.errors import InputError, reject_unknown_keys

@@ -5,14 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mmdefect.datasets.readers.files import (
-    ImageIndex,
-    ImageList,
-    name_below,
-    read_list,
-    subfolder,
-    walk_files,
-)
+from mmdefect.datasets.readers.files import name_below, subfolder, walk_files
+from mmdefect.datasets.readers.image_index import ImageIndex
+from mmdefect.datasets.readers.image_list import ImageList, read_list
 from mmdefect.errors import InputError
 
 
@@ -140,6 +135,6 @@ def test_a_folder_without_images_is_looked_through_once(tmp_path, monkeypatch):
     index = ImageIndex(tmp_path)
     with pytest.raises(InputError, match='no image files'):
         index.find('a.json', 'a.png')
-    monkeypatch.setattr('mmdefect.datasets.readers.files.files_by_stem', None)
+    monkeypatch.setattr('mmdefect.datasets.readers.image_index.files_by_stem', None)
     with pytest.raises(InputError, match=r"a\.json: image 'b\.png' is missing"):
         index.find('a.json', 'b.png')
