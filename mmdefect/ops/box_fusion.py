@@ -113,7 +113,7 @@ def weighted_box_fusion(
         if sources is not None:
             pairs = members * num_sources + sources.detach().cpu()
             counts = torch.bincount(pairs.unique() // num_sources, minlength=len(firsts))
-        final *= counts.clamp(max=num_sources) / num_sources
+        final *= counts.clamp(max=num_sources).double() / num_sources
     ranking = final.sort(descending=True, stable=True).indices
     places = torch.empty_like(ranking)
     places[ranking] = torch.arange(len(ranking))

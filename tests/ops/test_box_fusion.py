@@ -32,7 +32,7 @@ def reference_fusion(boxes, scores, labels, threshold, sources, number, mode):
     for item in fused:
         members = [scores[i] for i in item['members']]
         count = len({sources[i] for i in item['members']}) if sources else len(members)
-        mean = sum(members) / len(members) * min(count, number) / number
+        mean = sum(members) / len(members) * (min(count, number) / number)
         score = max(members) if mode == 'max' else mean
         result.append((item['box'], score, item['label'], item['members']))
     return sorted(result, key=lambda item: (-item[1], item[3][0]))
