@@ -47,7 +47,8 @@ def sigmoid_focal_loss(
         Tensor: Loss, shape (N, C) for ``'none'``, else (). float32 unless logits are float64.
 
     Raises:
-        ValueError: Wrong shapes or types, a target outside 0..C, an argument out of range.
+        ValueError: Wrong shapes, types or devices, a target outside 0..C, an argument out of
+            range.
 
     Source:
         Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 5.
@@ -92,6 +93,11 @@ def _check(
             f'target must be int64 of shape ({rows},), '
             f'got {target.dtype} of shape {tuple(target.shape)}'
         )
+    for name, values in (('target', target), ('weight', weight)):
+        if values is not None and values.device != logits.device:
+            raise ValueError(
+                f'{name} must be on {logits.device} as logits are, got {values.device}'
+            )
     if rows:
         low, high = (int(bound) for bound in target.aminmax())
         if low < 0 or high > classes:

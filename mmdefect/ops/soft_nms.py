@@ -196,4 +196,8 @@ def _lower(scores: Tensor, columns: Tensor, others: Tensor, taken: Tensor, weigh
         return
     for part, near in split_near(taken, columns[:, others], weight.offset):
         target = others[part]
-        scores[target] *= weight(taken[:, near], columns[:, target]).prod(0)
+        values = scores[target]
+        # One after the other, as the textbook loop does: a product of weights rounds otherwise.
+        for factors in weight(taken[:, near], columns[:, target]):
+            values *= factors
+        scores[target] = values

@@ -63,6 +63,26 @@ def test_roi_align_forward_and_backward(ratio, mode, aligned, dtype):
     torch.testing.assert_close(our_grad, their_grad, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_levels_through_mmcv(monkeypatch, dtype):
+    generator = torch.Generator().manual_seed(2)
+    shapes = [(2, 3, 16, 24), (2, 3, 8, 12), (2, 3, 4, 6)]
+    features = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+    rois, levels = make_rois(30), torch.arange(30) % 2  # nothing at level 2
+    results = []
+    for choice in ('torch', 'mmcv'):
+        monkeypatch.setenv('MMDEFECT_OPS', choice)
+        inputs = [level.clone().requires_grad_() for level in features]
+        output = ops.multilevel_roi_align(inputs, rois, levels, 3, [0.25, 0.125, 0.0625])
+        assert output.dtype == dtype
+        output.float().square().sum().backward()
+        assert not inputs[2].grad.any()
+        results.append([output.detach(), *(level.grad for level in inputs)])
+    for ours, theirs in zip(*results, strict=True):
+        tolerance = 1e-4 if dtype == torch.float32 else 2e-2 * theirs.abs().max().item()
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=max(tolerance, 1e-6))
+
+
 box = st.tuples(*[st.integers(0, 9)] * 4).map(
     lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3]))
 )

@@ -116,6 +116,8 @@ def test_unchecked_halves_take_any_other_target_as_background():
         ({'target': torch.zeros(2)}, 'target must be int64'),
         ({'target': torch.tensor([0, -1])}, r'target must be in 0..3 .*, got -1'),
         ({'target': torch.tensor([4, 0])}, r'target must be in 0..3 .*, got 4'),
+        ({'target': torch.zeros(2, device='meta').long()}, 'target must be on cpu .*, got meta'),
+        ({'weight': torch.ones(3, device='meta')}, 'weight must be on cpu .*, got meta'),
         ({'gamma': -1.0}, 'gamma must be >= 0, got -1.0'),
         ({'alpha': 2.0}, 'alpha must be in'),
         ({'weight': torch.ones(4)}, r'weight must be of shape \(3,\), got \(4,\)'),
