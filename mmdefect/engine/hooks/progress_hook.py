@@ -168,8 +168,6 @@ class ProgressHook(Hook):
         bar = self._tasks.pop(name)
         for other in self._tasks.values():
             other.paused += bar.task.elapsed or 0.0
-        # Drawn once more, so that a loop of an instant is seen to have ended.
-        self._progress.refresh()
         self._progress.remove_task(bar.task.id)
         if not self._tasks:
             self.close()
