@@ -36,7 +36,8 @@ def roi_align(
     Extra memory of the PyTorch version, whatever the number of RoIs: about 300 MiB on a CPU
     (600 MiB on a GPU; 64 bytes per sample of a single RoI where that is more), 100 bytes per RoI,
     a copy of the features unless they are channels-last, and in the gradient 256 MiB or a copy of
-    the gradients of one image.
+    the gradients of one image. Of the memory of large outputs, up to 512 MiB stays with the
+    process for the next call.
 
     Args:
         features (Tensor): Feature map, shape (B, C, H, W). Fastest in channels-last format.
