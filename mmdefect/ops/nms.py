@@ -142,7 +142,8 @@ def _suppress(boxes: Tensor, threshold: float, offset: int, max_num: int) -> Ten
         # Ranks instead of scores: compiled versions need not keep the order of equal scores.
         ranks = torch.arange(len(boxes), 0, -1, dtype=torch.float32, device=boxes.device)
         if backend == 'mmcv':
-            keep = importlib.import_module('mmcv.ops').nms(boxes, ranks, threshold, offset)[1]
+            function = importlib.import_module('mmcv._ext').nms
+            keep = function(boxes, ranks, iou_threshold=threshold, offset=offset)
         else:
             keep = importlib.import_module('torchvision.ops').nms(boxes, ranks, threshold)
     return keep[:max_num] if max_num > 0 else keep
