@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -27,6 +28,8 @@ from mmdefect.errors import reject_unknown_keys
 from mmdefect.registry import HOOKS
 
 __all__ = ['ProgressHook']
+
+_REDRAW_SECONDS = 0.1
 
 
 @dataclass
@@ -63,6 +66,7 @@ class ProgressHook(Hook):
         self._progress: Progress | None = None
         self._tasks: dict[str, _Bar] = {}
         self._streams: list[tuple[logging.StreamHandler, Any]] = []
+        self._drawn = 0.0
 
     def before_train(self, runner: Any) -> None:
         """Start the training bar.
@@ -134,6 +138,9 @@ class ProgressHook(Hook):
                 TextColumn('elapsed, {task.fields[left]} left'),
                 TextColumn('{task.fields[text]}'),
                 console=console,
+                # Drawn here and nowhere else: a thread of its own would write old frames after
+                # log lines, and none at the end of a short loop.
+                auto_refresh=False,
                 # An error message belongs on standard error also while a bar is shown.
                 redirect_stderr=False,
             )
@@ -145,6 +152,7 @@ class ProgressHook(Hook):
             name, total=total, completed=done, rate='', left='-:--:--', text=''
         )
         self._tasks[name] = _Bar(self._progress.tasks[self._progress.task_ids.index(task)], done)
+        self._draw()
 
     def _advance(self, name: str, data_batch: Any, text: str = '') -> None:
         if self._progress is None or name not in self._tasks:
@@ -161,6 +169,13 @@ class ProgressHook(Hook):
             fields['rate'] = f'{bar.images / busy:.1f} img/s'
             fields['left'] = str(timedelta(seconds=round(left)))
         self._progress.update(bar.task.id, advance=1, **fields)
+        if time.monotonic() - self._drawn >= _REDRAW_SECONDS:
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._progress is not None:
+            self._progress.refresh()
+            self._drawn = time.monotonic()
 
     def _finish(self, name: str) -> None:
         if self._progress is None or name not in self._tasks:
@@ -168,6 +183,7 @@ class ProgressHook(Hook):
         bar = self._tasks.pop(name)
         for other in self._tasks.values():
             other.paused += bar.task.elapsed or 0.0
+        self._draw()
         self._progress.remove_task(bar.task.id)
         if not self._tasks:
             self.close()
