@@ -136,7 +136,7 @@ def test_rate_without_and_time_left_with_validations(monkeypatch):
     monkeypatch.setattr(sys, 'stdout', Terminal())
     monkeypatch.setattr(
         progress_hook, 'Progress', lambda *columns, **options: Progress(
-            *columns, **options, get_time=lambda: now[0], auto_refresh=False
+            *columns, **options, get_time=lambda: now[0]
         )
     )  # fmt: skip
     hook = ProgressHook()
