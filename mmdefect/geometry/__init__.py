@@ -1,0 +1,37 @@
+"""Homographies and quadrilaterals: where boxes of one view lie in another. Pure NumPy."""
+
+from __future__ import annotations
+
+from mmdefect.geometry.homography import (
+    as_homography,
+    between_corners,
+    compose_homographies,
+    invert_homography,
+    project_points,
+)
+from mmdefect.geometry.quadrilaterals import (
+    box_quadrilaterals,
+    clip_polygons,
+    hull_boxes,
+    intersection_areas,
+    intersection_over_smaller,
+    polygon_areas,
+    quadrilateral_ious,
+    shares_inside,
+)
+
+__all__ = [
+    'as_homography',
+    'between_corners',
+    'box_quadrilaterals',
+    'clip_polygons',
+    'compose_homographies',
+    'hull_boxes',
+    'intersection_areas',
+    'intersection_over_smaller',
+    'invert_homography',
+    'polygon_areas',
+    'project_points',
+    'quadrilateral_ious',
+    'shares_inside',
+]
