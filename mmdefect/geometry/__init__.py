@@ -1,4 +1,4 @@
-"""Homographies and quadrilaterals: where boxes of one view lie in another. Pure NumPy."""
+"""Homographies, quadrilaterals and what views share. NumPy, and SciPy to match boxes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from mmdefect.geometry.quadrilaterals import (
     quadrilateral_ious,
     shares_inside,
 )
+from mmdefect.geometry.view_groups import group_views
 
 __all__ = [
     'as_homography',
@@ -26,6 +27,7 @@ __all__ = [
     'box_quadrilaterals',
     'clip_polygons',
     'compose_homographies',
+    'group_views',
     'hull_boxes',
     'intersection_areas',
     'intersection_over_smaller',

@@ -13,7 +13,6 @@ from mmdefect.geometry import (
     hull_boxes,
     intersection_areas,
     intersection_over_smaller,
-    polygon_areas,
     project_points,
     quadrilateral_ious,
     shares_inside,
