@@ -25,6 +25,7 @@ from peers import (
     build_models,
     has_compiled_mmcv,
     make_batch,
+    on_compiled_ops,
     print_rows,
     use_compiled_environment,
 )
@@ -121,7 +122,8 @@ def compare(
         'bf16': make_step(models['ours'], batch, True),
     }
     if 'stock' in models:
-        steps = {'stock': make_step(models['stock'], batch, False), **steps}
+        stock = on_compiled_ops(make_step(models['stock'], batch, False))
+        steps = {'stock': stock, **steps}
     times = alternate(steps, args.rounds, args.repeats)
     rows = []
     for half in ('fp32', 'bf16'):

@@ -2,6 +2,7 @@
 
 * :mod:`~mmdefect.compat.finder` waits on ``sys.meta_path`` for a few imports and mends each.
 * :mod:`~mmdefect.compat.mmcv_ext` stands in for ``mmcv._ext`` when mmcv has no compiled ops.
+* :mod:`~mmdefect.compat.mmcv_nms` lets mmcv's NMS take the faster implementation, call by call.
 * :mod:`~mmdefect.compat.torchvision_schemas` lets ``import torchvision`` succeed when its
   compiled library does not fit the installed torch.
 * :mod:`~mmdefect.compat.checkpoints` loads checkpoints without executing what is inside.

@@ -6,6 +6,7 @@ import of                                   what happens
 ``mmcv._ext``                               where no compiled one exists, ours takes its place
 ``torchvision``                             missing op schemas are declared just before it loads
 ``mmengine.runner.checkpoint``              its ``torch.load`` becomes the safe one just after
+``mmcv.ops.nms``                            its compiled NMS serves the calls where it is faster
 ``mmdet.apis.det_inferencer``               it learns our loader and 16-bit images just after
 ``mmdet.datasets.utils``                    it learns our image loader just after
 ``mmdet.engine.hooks.visualization_hook``   it learns to draw on 16-bit images just after
@@ -26,6 +27,7 @@ __all__ = ['CompatFinder', 'install']
 # What to do after a module has loaded: module -> module and function of ours.
 _AFTER = {
     'mmengine.runner.checkpoint': ('mmdefect.compat.checkpoints', 'guard'),
+    'mmcv.ops.nms': ('mmdefect.compat.mmcv_nms', 'choose_per_call'),
     'mmdet.apis.det_inferencer': ('mmdefect.compat.upstream_loading', 'teach_inferencer'),
     'mmdet.datasets.utils': ('mmdefect.compat.upstream_loading', 'teach_datasets'),
     'mmdet.engine.hooks.visualization_hook': (

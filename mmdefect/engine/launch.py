@@ -8,16 +8,18 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmdefect.engine.config_file import read_config, use_amp
 from mmdefect.engine.hooks.progress_hook import ProgressHook
+from mmdefect.engine.precision import autocast_layers, low_precision
 from mmdefect.errors import InputError
 
 __all__ = ['run', 'test', 'train']
@@ -115,6 +117,7 @@ def test(arguments: Sequence[str] | None = None) -> None:
     parser = _parser('Evaluate a checkpoint on the test set of a config.')
     parser.add_argument('checkpoint', help='checkpoint file or URL')
     parser.add_argument('--out', metavar='FILE.pkl', help='also dump the predictions')
+    parser.add_argument('--amp', action='store_true', help='mixed precision, on CPUs too')
     parser.add_argument('--show-dir', help='also draw the predictions into this folder')
     args = parser.parse_args(arguments)
     config = _load_config(args)
@@ -130,7 +133,7 @@ def test(arguments: Sequence[str] | None = None) -> None:
         from mmdet.evaluation import DumpDetResults
 
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    with _closing_bars(runner):
+    with _closing_bars(runner), _mixed_precision(runner) if args.amp else nullcontext():
         runner.test()
 
 
@@ -163,6 +166,11 @@ def _build_runner(config: Config) -> Runner:
     """The last step before the run, so that wrong arguments leave no folder behind."""
     _make_writable(Path(config.work_dir))
     return Runner.from_cfg(config)
+
+
+def _mixed_precision(runner: Runner) -> AbstractContextManager[None]:
+    device_type = get_device()
+    return autocast_layers(runner.model, device_type, low_precision(device_type))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmdefect.engine.hooks.channels_last_hook import ChannelsLastHook
 from mmdefect.engine.hooks.checkpoint_match_hook import CheckpointMatchHook
 from mmdefect.engine.hooks.class_count_hook import ClassCountHook
 from mmdefect.engine.hooks.evaluation_record_hook import EvaluationRecordHook
@@ -9,6 +10,7 @@ from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 
 __all__ = [
+    'ChannelsLastHook',
     'CheckpointMatchHook',
     'ClassCountHook',
     'EvaluationRecordHook',
