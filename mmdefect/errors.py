@@ -6,10 +6,17 @@ Every command turns an :class:`InputError` into one line on standard error and e
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 from collections.abc import Iterable
+from typing import Any, TypeVar
 
-__all__ = ['InputError', 'nearest_name', 'one_line', 'reject_unknown_keys']
+__all__ = [
+    'InputError', 'constructor_keys', 'nearest_name', 'one_line', 'reject_unknown_keys',
+    'strict_keys',
+]  # fmt: skip
 
+_Kind = TypeVar('_Kind', bound=type)
 _LONGEST = 2000
 _RAISED_AGAIN = 'Caught InputError in '
 
@@ -100,3 +107,72 @@ def reject_unknown_keys(component: str, given: Iterable[str], known: Iterable[st
         near = nearest_name(key, known)
         hint = f'did you mean {near!r}?' if near else f'known keys: {", ".join(known)}'
         raise InputError(f'{component}: unknown key {key!r}; {hint}')
+
+
+def constructor_keys(kind: type) -> tuple[str, ...]:
+    """Name the keys that a constructor reads, those that it hands on to its bases included.
+
+    Args:
+        kind (type): A class.
+
+    Returns:
+        tuple[str, ...]: Parameters of its ``__init__``, and while that takes ``**kwargs`` those
+        of the next base's.
+
+    Example:
+        >>> class Head:
+        ...     def __init__(self, channels): ...
+        >>> class FocalHead(Head):
+        ...     def __init__(self, gamma, **kwargs): ...
+        >>> constructor_keys(FocalHead)
+        ('gamma', 'channels')
+    """
+    keys: dict[str, None] = {}
+    for base in kind.__mro__:
+        if base is object or '__init__' not in vars(base):
+            continue
+        parameters = list(inspect.signature(vars(base)['__init__']).parameters.values())[1:]
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        keys.update(dict.fromkeys(item.name for item in parameters if item.kind not in variadic))
+        if all(item.kind != inspect.Parameter.VAR_KEYWORD for item in parameters):
+            break
+    return tuple(keys)
+
+
+def strict_keys(kind: _Kind) -> _Kind:
+    """Class decorator: a misspelt or missing key of the constructor is an :class:`InputError`.
+
+    For components with keys that have no default. Without it a misspelt one is a ``TypeError``
+    that names the key it should have been, and not what is written in the config.
+
+    Args:
+        kind (type): A class whose ``__init__`` is changed in place.
+
+    Returns:
+        type: The class.
+
+    Example:
+        >>> @strict_keys
+        ... class Fusion:
+        ...     def __init__(self, channels): ...
+        >>> Fusion(chanels=8)
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: Fusion: unknown key 'chanels'; did you mean 'channels'?
+    """
+    init: Any = vars(kind)['__init__']
+    signature = inspect.signature(init)
+    known = constructor_keys(kind)
+
+    @functools.wraps(init)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+        reject_unknown_keys(kind.__name__, kwargs, known)
+        given = signature.bind_partial(self, *args, **kwargs).arguments
+        for name, item in signature.parameters.items():
+            variadic = item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD)
+            if name not in given and item.default is item.empty and not variadic:
+                raise InputError(f'{kind.__name__}: key {name!r} is missing; give it')
+        init(self, *args, **kwargs)
+
+    kind.__init__ = checked  # type: ignore[misc]
+    return kind

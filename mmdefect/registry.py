@@ -12,8 +12,8 @@ require_stack()
 from mmengine import registry as root  # noqa: E402  after the check, which says what is missing
 
 __all__ = [
-    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS', 'READERS', 'TRANSFORMS',
-    'VISBACKENDS',
+    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS', 'READERS', 'TASK_UTILS',
+    'TRANSFORMS', 'VISBACKENDS',
 ]  # fmt: skip
 
 # Annotation formats, each read into the same records: `reader=` of DefectDataset.
@@ -43,6 +43,13 @@ METRICS = root.Registry(
 )
 # Parts of a detector.
 MODELS = root.Registry('model', parent=root.MODELS, scope='mmdefect', locations=['mmdefect.models'])
+# What heads build besides layers: anchor generators.
+TASK_UTILS = root.Registry(
+    'task util',
+    parent=root.TASK_UTILS,
+    scope='mmdefect',
+    locations=['mmdefect.models.anchors'],
+)
 # What happens around the training loop.
 HOOKS = root.Registry(
     'hook', parent=root.HOOKS, scope='mmdefect', locations=['mmdefect.engine.hooks']

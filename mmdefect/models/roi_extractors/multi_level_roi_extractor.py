@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from mmcv.ops import RoIAlign
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from torch import Tensor
 
-from mmdefect.errors import InputError, reject_unknown_keys
+from mmdefect.errors import InputError, reject_unknown_keys, strict_keys
 from mmdefect.ops import multilevel_roi_align
 from mmdefect.registry import MODELS
 
@@ -20,6 +19,7 @@ _LAYER_KEYS = ('type', 'output_size', 'sampling_ratio', 'pool_mode', 'aligned')
 
 
 @MODELS.register_module()
+@strict_keys
 class MultiLevelRoIExtractor(SingleRoIExtractor):
     """Pool each RoI out of the pyramid level that fits its size, all levels in one call.
 
@@ -69,10 +69,7 @@ class MultiLevelRoIExtractor(SingleRoIExtractor):
         featmap_strides: Sequence[int],
         finest_scale: int = 56,
         init_cfg: dict[str, Any] | None = None,
-        **unknown: Any,
     ) -> None:
-        own = tuple(inspect.signature(SingleRoIExtractor.__init__).parameters)[1:]
-        reject_unknown_keys('MultiLevelRoIExtractor', unknown, own)
         reject_unknown_keys('MultiLevelRoIExtractor: roi_layer', roi_layer, _LAYER_KEYS)
         if roi_layer.get('type') not in ('RoIAlign', RoIAlign):
             raise InputError(

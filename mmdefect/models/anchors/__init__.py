@@ -1,0 +1,7 @@
+"""Registered anchor generators."""
+
+from __future__ import annotations
+
+from mmdefect.models.anchors.defect_anchor_generator import DefectAnchorGenerator
+
+__all__ = ['DefectAnchorGenerator']
