@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
 from mmdefect.errors import InputError
 
-__all__ = ['checkpoint_classes', 'checkpoint_weights', 'require_exact']
+__all__ = ['checkpoint_classes', 'checkpoint_weights', 'neutral_parts', 'require_exact']
 
 
 def checkpoint_weights(checkpoint: Any, name: str) -> dict[str, torch.Tensor]:
@@ -62,15 +62,48 @@ def checkpoint_classes(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(classes or ())
 
 
+def neutral_parts(model: torch.nn.Module) -> tuple[str, ...]:
+    """Name the parts of a model that change nothing until they are trained.
+
+    Such a part says so by an attribute ``neutral_at_start``. A checkpoint of the model without it
+    may lack all of its weights.
+
+    Args:
+        model (torch.nn.Module): The model.
+
+    Returns:
+        tuple[str, ...]: What the keys of their weights start with, such as ``fusion.``.
+
+    Example:
+        >>> gate = torch.nn.Linear(1, 1)
+        >>> gate.neutral_at_start = True
+        >>> neutral_parts(torch.nn.Sequential(torch.nn.ReLU(), gate))
+        ('1.',)
+    """
+    return tuple(
+        f'{name}.'
+        for name, part in model.named_modules()
+        if name and getattr(part, 'neutral_at_start', False)
+    )
+
+
 def require_exact(
-    own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str
-) -> None:
+    own: Mapping[str, torch.Tensor],
+    state: Mapping[str, torch.Tensor],
+    name: str,
+    may_lack: Iterable[str] = (),
+) -> tuple[str, ...]:
     """Refuse weights of another model.
 
     Args:
         own (Mapping[str, torch.Tensor]): State of the model.
         state (Mapping[str, torch.Tensor]): Weights of the checkpoint.
         name (str): What messages call it.
+        may_lack (Iterable[str]): Parts that the checkpoint may lack as a whole, as
+            :func:`neutral_parts` names them. Default none.
+
+    Returns:
+        tuple[str, ...]: Which of them it lacks.
 
     Raises:
         InputError: A weight is missing or has another shape.
@@ -84,9 +117,11 @@ def require_exact(
     """
     # Buffers such as num_batches_tracked are absent from old files and do not matter.
     needed = [key for key in own if not key.endswith('num_batches_tracked')]
+    lacks = tuple(part for part in may_lack if not any(key.startswith(part) for key in state))
+    needed = [key for key in needed if not key.startswith(lacks)]
     wrong = [key for key in needed if key not in state or state[key].shape != own[key].shape]
     if not wrong:
-        return
+        return lacks
     key = wrong[0]
     found = tuple(state[key].shape) if key in state else 'nothing'
     raise InputError(

@@ -20,6 +20,7 @@ from mmdefect.compat import checkpoints
 from mmdefect.engine.checkpoint_state import (
     checkpoint_classes,
     checkpoint_weights,
+    neutral_parts,
     require_exact,
 )
 from mmdefect.engine.config_file import read_config
@@ -205,7 +206,7 @@ def load_model(config_file: Path, checkpoint: Path) -> TrainedModel:
             f'{checkpoint}: neither it nor {config_file} names its classes; set metainfo.classes'
         )
     model = MODELS.build(config.model)
-    require_exact(model.state_dict(), weights, str(checkpoint))
+    require_exact(model.state_dict(), weights, str(checkpoint), neutral_parts(model))
     model.load_state_dict(weights, strict=False)
     model.to(get_device())
     workers = min(2, int(loader.get('num_workers', 0)))

@@ -14,6 +14,7 @@ from mmengine.runner import BaseLoop, find_latest_checkpoint
 from mmdefect.engine.checkpoint_state import (
     checkpoint_classes,
     checkpoint_weights,
+    neutral_parts,
     require_exact,
 )
 from mmdefect.engine.class_head import remap_class_rows
@@ -31,7 +32,9 @@ _MIN_BACKBONE_SHARE = 0.9
 class CheckpointMatchHook(Hook):
     """Compare a checkpoint with the model before its weights are loaded.
 
-    * Testing and resuming: every weight must be there with its shape, else an error.
+    * Testing and resuming: every weight must be there with its shape, else an error. In testing
+      a part that changes nothing until it is trained (``neutral_at_start``, as a fusion of views)
+      may be absent as a whole, which is logged.
     * Starting a training from a checkpoint: a detector's weights or a bare backbone's
       (ImageNet) are taken; rows of class heads are mapped by class name; a first convolution is
       adapted from colour to grey images and back; a list of what was loaded, remapped, adapted
@@ -68,7 +71,14 @@ class CheckpointMatchHook(Hook):
         state = checkpoint_weights(checkpoint, name)
         starts_training = isinstance(runner._train_loop, BaseLoop) and not runner._resume
         if not starts_training:
-            require_exact(own, state, name)
+            # To resume, the optimiser's state must fit too.
+            may_lack = () if runner._resume else neutral_parts(model)
+            for part in require_exact(own, state, name, may_lack):
+                runner.logger.info(
+                    f'{name} has no {part[:-1]}: the model predicts as the one without it'
+                )
+                state.update((key, own[key]) for key in own if key.startswith(part))
+                checkpoint['state_dict'] = state
             _require_same_classes(checkpoint_classes(checkpoint), _dataset_classes(runner), name)
             # EMAHook looks for the key also in a bare state dict.
             checkpoint.setdefault('state_dict', state)

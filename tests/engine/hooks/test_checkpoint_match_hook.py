@@ -231,3 +231,58 @@ def test_colour_weights_are_summed_for_a_grey_model(start, tiny_trained, weights
     assert torch.equal(states['loaded'][key], summed)
     assert f'summed over the image channels (3 to 1): {key}' in log
     assert 'left fresh' not in log
+
+
+FUSED = (
+    "\nmodel['type'] = 'mmdefect.MultiViewRetinaNet'"
+    "\nmodel['fusion'] = dict(type='mmdefect.CrossViewFusion', channels=16, num_heads=2)"
+)
+
+
+def evaluation(work_dir):
+    """Images with their detections, and the log."""
+    record = json.loads((work_dir / 'evaluation.json').read_text())
+    (log,) = work_dir.rglob('*.log')
+    return record['images'], log.read_text(encoding='utf-8')
+
+
+def test_a_fusion_of_views_may_be_absent_as_a_whole(
+    tmp_path, make_config, tiny_trained, start, weights
+):
+    """It is neutral before it is trained: the same predictions as the single-view detector."""
+    fused = make_config(tmp_path, extra=FUSED)
+    results = []
+    for name, config in (('single', tiny_trained.config), ('multi', fused)):
+        work_dir = tmp_path / name
+        launch.test([str(config), str(tiny_trained.checkpoint), '--work-dir', str(work_dir)])
+        results.append(evaluation(work_dir))
+    (single, plain), (multi, log) = results
+    assert single == multi and all(image['detections'] for image in single)
+    said = 'epoch_1.pth has no fusion: the model predicts as the one without it'
+    assert said in log and 'has no fusion' not in plain
+    assert 'missing keys' not in log
+    # A training starts from it, and says what is new.
+    states, log = start(tiny_trained.checkpoint, extra=FUSED)
+    assert torch.equal(states['loaded'][CLS], weights[CLS])
+    assert 'fusion 0 of ' in log and 'left fresh: fusion.gates' in log
+
+
+def test_a_fusion_that_is_partly_absent_is_an_error(tmp_path, make_config, weights):
+    config = make_config(tmp_path, extra=FUSED)
+    init_default_scope('mmdet')
+    own = MODELS.build(Config.fromfile(config).model).state_dict()
+    state = {**weights, **{key: own[key] for key in own if key.startswith('fusion.')}}
+    del state['fusion.gates']
+    given = tmp_path / 'given.pth'
+    torch.save({'state_dict': state}, given)
+    with pytest.raises(InputError, match=r'1 of \d+ weights do not fit \(first: fusion.gates'):
+        launch.test([str(config), str(given), '--work-dir', str(tmp_path / 'work')])
+
+
+def test_resuming_needs_the_fusion_too(tmp_path, make_config, tiny_trained):
+    config = make_config(tmp_path, extra=FUSED)
+    with pytest.raises(InputError, match=r'weights do not fit \(first: fusion\.'):
+        launch.train(
+            [str(config), '--work-dir', str(tmp_path / 'work'),
+             '--resume', str(tiny_trained.checkpoint)]
+        )  # fmt: skip

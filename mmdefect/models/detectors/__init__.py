@@ -1,0 +1,9 @@
+"""Registered detectors."""
+
+from __future__ import annotations
+
+from mmdefect.models.detectors.multi_view_detector import MultiViewDetector
+from mmdefect.models.detectors.multi_view_faster_rcnn import MultiViewFasterRCNN
+from mmdefect.models.detectors.multi_view_retinanet import MultiViewRetinaNet
+
+__all__ = ['MultiViewDetector', 'MultiViewFasterRCNN', 'MultiViewRetinaNet']
