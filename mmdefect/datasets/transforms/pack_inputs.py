@@ -16,7 +16,7 @@ __all__ = ['PackInputs']
 _META_KEYS = ('img_path', 'ori_shape', 'img_shape', 'scale_factor')
 _OPTIONAL_META_KEYS = (
     'img_id', 'instances', 'flip', 'flip_direction', 'homography_matrix', 'part_id', 'view_id',
-    'part_homography',
+    'view_role', 'part_homography',
 )  # fmt: skip
 
 
@@ -25,7 +25,9 @@ class PackInputs(PackDetInputs):
     """Pack an image and its boxes for a detector.
 
     MMDetection's ``PackDetInputs`` silently leaves out meta keys that no earlier step made. Here
-    ``meta_keys`` must be there; ``optional_meta_keys`` are packed where they exist.
+    ``meta_keys`` must be there; ``optional_meta_keys`` are packed where they exist. One is always
+    there: ``homography_matrix`` (float32, (3, 3), original pixel -> network pixel) is the identity
+    where no geometric step ran.
 
     Required keys: ``img`` and ``meta_keys``. Used where present: ``gt_bboxes``,
     ``gt_bboxes_labels``, ``gt_ignore_flags``, ``gt_masks``.
@@ -34,7 +36,8 @@ class PackInputs(PackDetInputs):
         meta_keys (Sequence[str]): Keys that every sample has. Default ``img_path,
             ori_shape, img_shape, scale_factor``.
         optional_meta_keys (Sequence[str]): Keys that a sample may have. Default ``img_id,
-            instances, flip, flip_direction, homography_matrix, part_id, view_id, part_homography``.
+            instances, flip, flip_direction, homography_matrix, part_id, view_id, view_role,
+            part_homography``.
         **unknown: Refused, naming the nearest known key.
 
     Raises:
@@ -78,4 +81,6 @@ class PackInputs(PackDetInputs):
                 )
         if 'img' in results:
             results['img'] = np.ascontiguousarray(results['img'])
+        if results.get('homography_matrix') is None:
+            results['homography_matrix'] = np.eye(3, dtype=np.float32)
         return super().transform(results)

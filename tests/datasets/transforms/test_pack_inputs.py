@@ -27,7 +27,9 @@ def test_meta_keys_and_optional_ones_reach_the_model():
     packed = build()({**SAMPLE, 'img': flipped, 'part_id': 'p', 'instances': [], 'other': 1})
     assert packed['inputs'].is_contiguous()
     assert torch.equal(packed['inputs'], torch.from_numpy(flipped.copy()).permute(2, 0, 1))
-    assert set(packed['data_samples'].metainfo) == {*SAMPLE, 'part_id', 'instances'}
+    assert set(packed['data_samples'].metainfo) == {
+        *SAMPLE, 'part_id', 'instances', 'homography_matrix',
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize('key', sorted(set(SAMPLE) - {'img_id'}))
