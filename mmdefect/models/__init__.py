@@ -7,18 +7,36 @@ from mmdefect.models.detectors import (
     MultiViewDetector,
     MultiViewFasterRCNN,
     MultiViewRetinaNet,
+    MultiViewSoftTeacher,
 )
 from mmdefect.models.fusion import CrossViewFusion
 from mmdefect.models.heads import FocalBBoxHead, FocalRPNHead
+from mmdefect.models.pseudo_labels import (
+    BoxJitter,
+    CandidateSpread,
+    ClassThresholds,
+    MixtureThresholds,
+    PseudoLabelPolicy,
+    PseudoLabelStatistics,
+    ViewConsensus,
+)
 from mmdefect.models.roi_extractors import MultiLevelRoIExtractor
 
 __all__ = [
+    'BoxJitter',
+    'CandidateSpread',
+    'ClassThresholds',
     'CrossViewFusion',
     'DefectAnchorGenerator',
     'FocalBBoxHead',
     'FocalRPNHead',
+    'MixtureThresholds',
     'MultiLevelRoIExtractor',
     'MultiViewDetector',
     'MultiViewFasterRCNN',
     'MultiViewRetinaNet',
+    'MultiViewSoftTeacher',
+    'PseudoLabelPolicy',
+    'PseudoLabelStatistics',
+    'ViewConsensus',
 ]
