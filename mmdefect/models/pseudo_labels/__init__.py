@@ -9,7 +9,6 @@ from mmdefect.models.pseudo_labels.mixture_thresholds import MixtureThresholds
 from mmdefect.models.pseudo_labels.policy import PseudoLabelPolicy
 from mmdefect.models.pseudo_labels.statistics import PseudoLabelStatistics
 from mmdefect.models.pseudo_labels.view_consensus import ViewConsensus
-from mmdefect.models.pseudo_labels.view_consensus import ViewConsensus
 
 __all__ = [
     'BoxJitter', 'CandidateSpread', 'ClassThresholds', 'MixtureThresholds', 'PseudoLabelPolicy',
