@@ -12,8 +12,8 @@ require_stack()
 from mmengine import registry as root  # noqa: E402  after the check, which says what is missing
 
 __all__ = [
-    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS', 'READERS', 'TASK_UTILS',
-    'TRANSFORMS', 'VISBACKENDS',
+    'DATASETS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'MODEL_WRAPPERS', 'OPTIM_WRAPPERS',
+    'READERS', 'TASK_UTILS', 'TRANSFORMS', 'VISBACKENDS',
 ]  # fmt: skip
 
 # Annotation formats, each read into the same records: `reader=` of DefectDataset.
@@ -53,6 +53,17 @@ TASK_UTILS = root.Registry(
 # What happens around the training loop.
 HOOKS = root.Registry(
     'hook', parent=root.HOOKS, scope='mmdefect', locations=['mmdefect.engine.hooks']
+)
+# Training loops.
+LOOPS = root.Registry(
+    'loop', parent=root.LOOPS, scope='mmdefect', locations=['mmdefect.engine.loops']
+)
+# Wrappers around models: several processes.
+MODEL_WRAPPERS = root.Registry(
+    'model_wrapper',
+    parent=root.MODEL_WRAPPERS,
+    scope='mmdefect',
+    locations=['mmdefect.engine.model_wrappers'],
 )
 # Wrappers around optimisers: precision, accumulation, clipping.
 OPTIM_WRAPPERS = root.Registry(

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Several processes on one or more machines, one GPU each:
-#   tools/dist_train.sh CONFIG NUM_PROCESSES [FLAGS OF tools/train.py]
+# Several processes on one or more machines, one GPU each, or all on CPUs:
+#   tools/dist_train.sh CONFIG NUM_PROCESSES [--device cpu] [FLAGS OF tools/train.py]
 # Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT, PYTHON.
 set -euo pipefail
 if [ $# -lt 2 ]; then
@@ -10,6 +10,14 @@ fi
 CONFIG=$1
 PROCESSES=$2
 shift 2
+# Processes share the cores; left alone, torch.distributed.run gives each one thread.
+case " $* " in
+  *' --device cpu '* | *' --device=cpu '*)
+    CORES=$(getconf _NPROCESSORS_ONLN)
+    THREADS=$((CORES > PROCESSES ? CORES / PROCESSES : 1))
+    export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$THREADS}"
+    ;;
+esac
 exec "${PYTHON:-python}" -m torch.distributed.run \
   --nnodes="${NNODES:-1}" \
   --node_rank="${NODE_RANK:-0}" \

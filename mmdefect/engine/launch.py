@@ -18,6 +18,7 @@ from mmengine.device import get_device
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmdefect.engine.config_file import read_config, use_amp
+from mmdefect.engine.cpu_ranks import cpu_ranks, use_device
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.engine.precision import autocast_layers, low_precision
 from mmdefect.errors import InputError
@@ -100,9 +101,10 @@ def train(arguments: Sequence[str] | None = None) -> None:
         config.resume, config.load_from = True, resume_from
     if config.get('load_from') is not None:
         config.load_from = _existing(config.load_from)
-    runner = _build_runner(config)
-    with _closing_bars(runner):
-        runner.train()
+    with cpu_ranks(config):
+        runner = _build_runner(config)
+        with _closing_bars(runner):
+            runner.train()
 
 
 def test(arguments: Sequence[str] | None = None) -> None:
@@ -128,13 +130,14 @@ def test(arguments: Sequence[str] | None = None) -> None:
         config.default_hooks.visualization = dict(
             type='DetVisualizationHook', draw=True, test_out_dir=args.show_dir
         )
-    runner = _build_runner(config)
-    if args.out:
-        from mmdet.evaluation import DumpDetResults
+    with cpu_ranks(config):
+        runner = _build_runner(config)
+        if args.out:
+            from mmdet.evaluation import DumpDetResults
 
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    with _closing_bars(runner), _mixed_precision(runner) if args.amp else nullcontext():
-        runner.test()
+            runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        with _closing_bars(runner), _mixed_precision(runner) if args.amp else nullcontext():
+            runner.test()
 
 
 def _parser(description: str) -> argparse.ArgumentParser:
@@ -146,6 +149,10 @@ def _parser(description: str) -> argparse.ArgumentParser:
         help='override keys of the config, for example model.bbox_head.loss_cls.gamma=1.5',
     )  # fmt: skip
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--device', choices=['auto', 'cpu'], default='auto',
+        help='auto: GPUs where there are any; cpu: also where there are',
+    )  # fmt: skip
     # torch.distributed.launch passes it.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser
@@ -153,6 +160,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
 
 def _load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    use_device(args.device)
     config = read_config(args.config, args.cfg_options)
     config.launcher = args.launcher
     if args.work_dir is not None:

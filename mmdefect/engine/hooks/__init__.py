@@ -6,6 +6,7 @@ from mmdefect.engine.hooks.channels_last_hook import ChannelsLastHook
 from mmdefect.engine.hooks.checkpoint_match_hook import CheckpointMatchHook
 from mmdefect.engine.hooks.class_count_hook import ClassCountHook
 from mmdefect.engine.hooks.evaluation_record_hook import EvaluationRecordHook
+from mmdefect.engine.hooks.mean_teacher_hook import MeanTeacherHook
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 
@@ -14,6 +15,7 @@ __all__ = [
     'CheckpointMatchHook',
     'ClassCountHook',
     'EvaluationRecordHook',
+    'MeanTeacherHook',
     'ProgressHook',
     'ScoreTrackingHook',
 ]

@@ -1,0 +1,205 @@
+"""The teacher as a moving average of the student."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from mmdefect.errors import InputError, reject_unknown_keys
+from mmdefect.registry import HOOKS
+
+__all__ = ['MeanTeacherHook']
+
+
+@HOOKS.register_module()
+class MeanTeacherHook(Hook):
+    """Average the student's weights and statistics into the teacher.
+
+    ``teacher = decay * teacher + (1 - decay) * student``, for weights and for floating-point
+    buffers alike (running means and variances of batch normalisation); integer buffers are
+    copied. MMDetection's hook of the same name leaves the buffers out, and its ``momentum`` is
+    the student's share: its ``momentum=0.001`` is ``decay=0.999`` here.
+
+    * The ramp: in its k-th update the teacher keeps ``min(decay, k / (k + 1))``. Until ``decay`` is
+      reached it is the plain mean of all students so far, and early mistakes are forgotten.
+    * The burn-in: for so many iterations the teacher is a copy of the student, and the model's
+      attribute ``burning_in`` is True, by which it lets the supervised loss count alone. Without
+      burn-in the teacher is a copy once, before the first iteration. A resumed training goes on
+      with the teacher of its checkpoint, and with the decay of its iteration.
+    * The teacher is in evaluation mode whatever the loop does, and its weights are taken out of
+      the optimiser.
+
+    Args:
+        decay (float): Share of itself that the teacher keeps, in [0, 1). Default 0.999.
+        interval (int): Iterations between two updates, >= 1. Default 1; with gradient
+            accumulation, its count.
+        burn_in (int): Iterations without pseudo labels. Default 0.
+        ramp (bool): Whether the decay grows from 1/2. Default True.
+        **unknown: Refused.
+
+    Raises:
+        InputError: A value is out of range or a key unknown.
+
+    Example:
+        >>> hook = MeanTeacherHook(decay=0.999, burn_in=100)
+        >>> [hook.decay_at(iteration) for iteration in (0, 99, 100, 101, 5000)]
+        [0.0, 0.0, 0.5, 0.6666666666666666, 0.999]
+
+    Source:
+        Tarvainen, Valpola: Mean teachers are better role models, NeurIPS 2017 (ramp: their
+        published code); Liu et al.: Unbiased Teacher, ICLR 2021 (burn-in).
+    """
+
+    def __init__(
+        self,
+        decay: float = 0.999,
+        interval: int = 1,
+        burn_in: int = 0,
+        ramp: bool = True,
+        **unknown: Any,
+    ) -> None:
+        if 'momentum' in unknown:
+            raise InputError(
+                "MeanTeacherHook: unknown key 'momentum', which is the student's share in "
+                'MMDetection; set decay = 1 - momentum'
+            )
+        reject_unknown_keys('MeanTeacherHook', unknown, ('decay', 'interval', 'burn_in', 'ramp'))
+        if not 0 <= decay < 1:
+            raise InputError(f'MeanTeacherHook: decay must be in [0, 1), got {decay!r}')
+        for name, value, least in (('interval', interval, 1), ('burn_in', burn_in, 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(
+                    f'MeanTeacherHook: {name} must be an integer >= {least}, got {value!r}'
+                )
+        self.decay = decay
+        self.interval = interval
+        self.burn_in = burn_in
+        self.ramp = ramp
+
+    def decay_at(self, iteration: int) -> float:
+        """What the teacher keeps of itself after an iteration.
+
+        Args:
+            iteration (int): Counted from 0.
+
+        Returns:
+            float: 0 is a copy of the student.
+        """
+        if iteration < self.burn_in:
+            return 0.0
+        updates = (iteration + 1 - self.burn_in + self.interval - 1) // self.interval
+        return min(self.decay, updates / (updates + 1)) if self.ramp else self.decay
+
+    def before_run(self, runner: Any) -> None:
+        """Take the teacher's weights out of the optimiser, before its state is resumed.
+
+        Args:
+            runner (Runner): The runner.
+
+        Raises:
+            InputError: The model has no student and teacher of the same structure, or the
+                teacher's weights require gradients.
+        """
+        model = _inner(runner.model)
+        _check_twins(model)
+        optimizer = getattr(getattr(runner, 'optim_wrapper', None), 'optimizer', None)
+        if optimizer is not None:
+            frozen = {id(weight) for weight in model.teacher.parameters()}
+            for group in optimizer.param_groups:
+                # An emptied group stays: schedulers have counted the groups by now.
+                group['params'] = [item for item in group['params'] if id(item) not in frozen]
+
+    def before_train(self, runner: Any) -> None:
+        """Copy the student, unless the training is resumed.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        if runner.iter == 0:
+            model = _inner(runner.model)
+            _average(model.student, model.teacher, 0.0)
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Put the teacher into evaluation mode, and say whether the burn-in lasts.
+
+        Args:
+            runner (Runner): The runner.
+            batch_idx (int): Not used.
+            data_batch (Any): Not used. Default None.
+        """
+        model = _inner(runner.model)
+        model.teacher.eval()
+        model.burning_in = runner.iter < self.burn_in
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Update the teacher.
+
+        Args:
+            runner (Runner): The runner.
+            batch_idx (int): Not used.
+            data_batch (Any): Not used. Default None.
+            outputs (dict | None): Not used. Default None.
+        """
+        iteration = runner.iter
+        decay = self.decay_at(iteration)
+        if iteration < self.burn_in or (iteration + 1 - self.burn_in) % self.interval == 0:
+            model = _inner(runner.model)
+            _average(model.student, model.teacher, decay)
+        runner.message_hub.update_scalar('train/teacher_decay', decay)
+
+
+def _inner(model: nn.Module) -> Any:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _check_twins(model: Any) -> None:
+    student, teacher = getattr(model, 'student', None), getattr(model, 'teacher', None)
+    if student is None or teacher is None:
+        raise InputError(
+            f'MeanTeacherHook: model {type(model).__name__} has no student and teacher; use a '
+            'semi-supervised detector such as mmdefect.MultiViewSoftTeacher'
+        )
+    shapes = [
+        {
+            name: tuple(value.shape)
+            for name, value in (*twin.named_parameters(), *twin.named_buffers())
+        }
+        for twin in (student, teacher)
+    ]
+    for name in shapes[0].keys() | shapes[1].keys():
+        if shapes[0].get(name) != shapes[1].get(name):
+            raise InputError(
+                f'MeanTeacherHook: {name} is {shapes[0].get(name)} in the student and '
+                f'{shapes[1].get(name)} in the teacher; build both from the same config'
+            )
+    if any(weight.requires_grad for weight in teacher.parameters()):
+        raise InputError(
+            "MeanTeacherHook: the teacher's weights require gradients; set "
+            'model.semi_train_cfg.freeze_teacher=True'
+        )
+
+
+@torch.no_grad()
+def _average(student: nn.Module, teacher: nn.Module, decay: float) -> None:
+    sources, targets = [], []
+    for source, target in _pairs(student, teacher):
+        if decay and target.is_floating_point():
+            sources.append(source)
+            targets.append(target)
+        else:
+            target.copy_(source)
+    if targets:
+        get_ema_multi_avg_fn(decay)(targets, sources, None)
+
+
+def _pairs(student: nn.Module, teacher: nn.Module) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+    yield from zip(student.parameters(), teacher.parameters(), strict=True)
+    yield from zip(student.buffers(), teacher.buffers(), strict=True)
