@@ -65,6 +65,18 @@ model = dict(
         num_classes=len(classes), in_channels=16, feat_channels=16, stacked_convs=1))
 """,
     ),
+    'faster_rcnn_focal': (
+        'faster_rcnn/faster_rcnn_r18_fpn_focal_drill.py',
+        """
+model = dict(
+    backbone=dict(base_channels=8),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
+    rpn_head=dict(in_channels=16, feat_channels=16, anchor_generator=dict(scales=[4])),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=16),
+        bbox_head=dict(num_classes=len(classes), in_channels=16, fc_out_channels=32)))
+""",
+    ),
 }
 
 

@@ -17,9 +17,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+from mmdefect.datasets.labelled_boxes import leaves
 from mmdefect.engine.check.check_report import CheckReport, ModelInput
 from mmdefect.engine.check.cures import explain
-from mmdefect.engine.check.data_counts import count_data, leaves
+from mmdefect.engine.check.data_counts import count_data
 from mmdefect.engine.check.data_flow import measure_flow, time_loading
 from mmdefect.engine.check.findings import Finding
 from mmdefect.engine.check.known_traps import config_traps
@@ -230,9 +231,17 @@ class _DryRun:
                         f'model.{head.name}',
                         f'none of {count} boxes of class {name} got a positive',
                         'anchors or strides do not fit their sizes: see mmdefect audit, and adapt '
-                        'octave_base_scale, ratios (h/w) or the image size',
+                        f'octave_base_scale or scales, ratios ({self._ratio_order(head.name)}) or '
+                        'the image size',
                     )
                 )
+
+    def _ratio_order(self, name: str) -> str:
+        """How the anchors of a head read their ratios."""
+        model = self.runner.model if self.runner is not None else torch.nn.Module()
+        head = dict(model.named_modules()).get(name)
+        generator = getattr(head, 'prior_generator', None)
+        return getattr(generator, 'ratio_order', 'h/w')
 
     def validate(self) -> None:
         """Predict one batch and compute the metric on it."""

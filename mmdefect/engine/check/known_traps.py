@@ -157,7 +157,7 @@ def _focal_roi_head(config: Config) -> Iterator[Finding]:
                 'problem',
                 f'{path}.loss_cls ({kind})',
                 "MMDetection's RoI head trains this loss with sigmoids and predicts with softmax",
-                'use CrossEntropyLoss in RoI heads',
+                "use type='mmdefect.FocalBBoxHead' with type='FocalLoss', or CrossEntropyLoss",
             )
 
 

@@ -32,7 +32,7 @@ CASES = {
     'focal': (
         dict(model=dict(roi_head=dict(bbox_head=dict(
             type='Shared2FCBBoxHead', loss_cls=dict(type='FocalLoss'))))),
-        'CrossEntropyLoss',
+        'mmdefect.FocalBBoxHead',
     ),
     'focal in a cascade': (
         dict(model=dict(detector=dict(roi_head=dict(bbox_head=[dict(
