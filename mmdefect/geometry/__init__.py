@@ -9,6 +9,7 @@ from mmdefect.geometry.homography import (
     invert_homography,
     project_points,
 )
+from mmdefect.geometry.part_merge import MERGE_METHODS, MergedBoxes, merge_views
 from mmdefect.geometry.quadrilaterals import (
     box_quadrilaterals,
     clip_polygons,
@@ -22,6 +23,8 @@ from mmdefect.geometry.quadrilaterals import (
 from mmdefect.geometry.view_groups import group_views
 
 __all__ = [
+    'MERGE_METHODS',
+    'MergedBoxes',
     'as_homography',
     'between_corners',
     'box_quadrilaterals',
@@ -32,6 +35,7 @@ __all__ = [
     'intersection_areas',
     'intersection_over_smaller',
     'invert_homography',
+    'merge_views',
     'polygon_areas',
     'project_points',
     'quadrilateral_ious',
