@@ -16,13 +16,13 @@ from mmdefect.evaluation.error_types import (
     gain_without_errors,
     type_errors,
 )
-from mmdefect.evaluation.flat_boxes import flatten_images
+from mmdefect.evaluation.flat_boxes import FlatBoxes, flatten_images
 from mmdefect.evaluation.image_result import ImageResult
 from mmdefect.evaluation.iou_distribution import best_ious, count_ious, count_sizes, mean_ious
-from mmdefect.evaluation.matching import find_overlaps, match_detections
+from mmdefect.evaluation.matching import Overlaps, find_overlaps, match_detections
 from mmdefect.evaluation.score_table import ScoreTable, count_scores, reaches
 
-__all__ = ['Analysis', 'analyse_images']
+__all__ = ['Analysis', 'analyse_boxes', 'analyse_images']
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,33 @@ def analyse_images(images: Sequence[ImageResult], classes: int, max_dets: int) -
         ([1.0, 1.0], [[1, 0], [0, 0]])
     """
     boxes = flatten_images(images, max_dets)
+    return analyse_boxes(boxes, find_overlaps(boxes), classes)
+
+
+def analyse_boxes(boxes: FlatBoxes, overlaps: Overlaps, classes: int) -> Analysis:
+    """Measure everything on boxes whose overlaps are known already.
+
+    Args:
+        boxes (FlatBoxes): All boxes.
+        overlaps (Overlaps): How they overlap.
+        classes (int): Number of classes C.
+
+    Returns:
+        Analysis: The numbers.
+
+    Raises:
+        ValueError: A label is not below ``classes``.
+
+    Example:
+        >>> boxes = flatten_images([])
+        >>> analyse_boxes(boxes, find_overlaps(boxes), 2).images
+        0
+    """
     for name, values in (('ground truth', boxes.truth_labels), ('a detection', boxes.labels)):
         if not ((values >= 0) & (values < classes)).all():
             raise ValueError(
                 f'labels of {name} must be 0 to {classes - 1}, got {values.min()} to {values.max()}'
             )
-    overlaps = find_overlaps(boxes)
     matches = match_detections(boxes, overlaps)
     table = count_scores(boxes, matches, classes)
     threshold = table.best_threshold()

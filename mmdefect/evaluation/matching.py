@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ __all__ = [
     'IGNORED',
     'UNMATCHED',
     'Overlaps',
+    'collect_overlaps',
     'find_overlaps',
     'match_detections',
     'match_greedily',
@@ -26,6 +29,8 @@ IGNORED = -2
 # From this IoU on a box counts as found.
 FOUND_IOU = 0.5
 _PAIRS_AT_ONCE = 500_000
+# Detection, box and IoU of overlapping pairs.
+_Pairs: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +86,36 @@ def find_overlaps(boxes: FlatBoxes, lowest: float = FOUND_IOU) -> Overlaps:
         >>> find_overlaps(flatten_images([image])).own_iou.tolist()
         [0.25]
     """
+    truths = np.diff(boxes.truth_start)[boxes.image]
+    return collect_overlaps(boxes, _portions(boxes, truths.cumsum()), lowest)
+
+
+def collect_overlaps(
+    boxes: FlatBoxes,
+    portions: Iterable[_Pairs],
+    lowest: float = FOUND_IOU,
+) -> Overlaps:
+    """Sort pairs of detections and boxes into the form that the matching takes.
+
+    Args:
+        boxes (FlatBoxes): All boxes.
+        portions (Iterable[tuple]): Overlapping pairs: detection, rising, also from portion to
+            portion, and never in two of them; box; and their IoU, or with an ignored box the
+            share of the detection inside it. Shape (P,) each.
+        lowest (float): Lowest IoU of the pairs kept, 0 to 1. Default ``FOUND_IOU``.
+
+    Returns:
+        Overlaps: Arrays over pairs and detections.
+
+    Example:
+        >>> collect_overlaps(flatten_images([]), []).own_iou.shape
+        (0,)
+    """
     count = len(boxes.scores)
     own_truth, other_truth = np.full((2, count), -1, np.int64)
     own_iou, other_iou, ignored_share = np.zeros((3, count))
-    truths = np.diff(boxes.truth_start)[boxes.image]
-    ends = truths.cumsum()
-    kept, start = [], 0
-    while start < count:
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + _PAIRS_AT_ONCE, side='right')))
-        found, truth, share = _overlapping(boxes, start, stop)
+    kept = []
+    for found, truth, share in portions:
         ignored = boxes.truth_ignored[truth]
         same = boxes.labels[found] == boxes.truth_labels[truth]
         _keep_best(found, truth, share, same & ~ignored, own_iou, own_truth)
@@ -98,7 +123,6 @@ def find_overlaps(boxes: FlatBoxes, lowest: float = FOUND_IOU) -> Overlaps:
         _keep_best(found, truth, share, same & ignored, ignored_share, None)
         wanted = (share >= lowest) & ~ignored
         kept.append((found[wanted], truth[wanted], share[wanted]))
-        start = stop
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
     found, truth, share = (np.concatenate(parts) for parts in zip(nothing, *kept, strict=True))
     # Of equal IoUs COCO takes the later box.
@@ -115,9 +139,17 @@ def find_overlaps(boxes: FlatBoxes, lowest: float = FOUND_IOU) -> Overlaps:
     )
 
 
-def _overlapping(
-    boxes: FlatBoxes, start: int, stop: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def _portions(boxes: FlatBoxes, ends: npt.NDArray[np.int64]) -> Iterator[_Pairs]:
+    """Overlapping pairs, half a million pairs looked at at a time."""
+    count, start = len(boxes.scores), 0
+    while start < count:
+        done = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + _PAIRS_AT_ONCE, side='right')))
+        yield _overlapping(boxes, start, stop)
+        start = stop
+
+
+def _overlapping(boxes: FlatBoxes, start: int, stop: int) -> _Pairs:
     """Pairs with common area and their IoU; with ignored boxes the share of the detection."""
     first = boxes.truth_start[boxes.image[start:stop]]
     counts = boxes.truth_start[boxes.image[start:stop] + 1] - first

@@ -73,7 +73,7 @@ def test_one_defect_of_20_by_44_gives_one_part_box(method, degrees):
     assert (softened.scores[1:] < 0.2).all() and softened.scores[0] == found[1].max()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(SEEDS)
 def test_one_view_equals_our_operators(seed):
     boxes, scores, labels, _ = random_boxes(seed)
