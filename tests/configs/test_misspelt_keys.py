@@ -1,0 +1,106 @@
+"""Every key of every dict of ours in every config, misspelt: an error that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmdefect import registry
+from mmdefect.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2] / 'configs'
+FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob('*.py'))
+PREFIX = 'mmdefect.'
+DATASET = 'mmdefect.DefectDataset'
+# What the runner or the visualiser adds to the dict of a config.
+ADDED = {
+    'LOOPS': dict(runner=None, dataloader=None),
+    'DATA_SAMPLERS': dict(dataset=None, seed=0),
+    'OPTIM_WRAPPERS': dict(optimizer=None),
+    'MODEL_WRAPPERS': dict(module=None),
+    'VISBACKENDS': dict(save_dir='.'),
+}
+SEEN: set[tuple[Any, ...]] = set()
+
+
+def ours(
+    value: Any, owner: Mapping[str, Any], place: str
+) -> Iterator[tuple[str, Mapping, Mapping]]:
+    """Path, dict, and the dict that it stands in, of all dicts with a type of ours."""
+    if isinstance(value, Mapping):
+        if str(value.get('type')).startswith(PREFIX):
+            yield place, value, owner
+        for key, item in value.items():
+            yield from ours(item, value, f'{place}.{key}' if place else key)
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from ours(item, owner, f'{place}.{number}')
+
+
+def build(node: Mapping[str, Any], owner: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
+    """Build a dict with changed keys the way MMEngine does."""
+    name = node['type'].removeprefix(PREFIX)
+    kind = next(
+        (kind for kind in registry.__all__ if getattr(registry, kind).get(node['type'])), None
+    )
+    assert kind is not None, f'{name} is in none of the registries'
+    if kind == 'READERS':
+        # Data sets build their readers themselves.
+        dataset = owner if 'reader' in owner and 'type' in owner else {'type': DATASET}
+        kind, changed = 'DATASETS', {**dataset, 'reader': changed}
+    extra = dict(ADDED.get(kind, {}))
+    if kind == 'OPTIM_WRAPPERS':
+        extra['optimizer'] = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
+    getattr(registry, kind).build(Config(dict(item=dict(changed))).item, default_args=extra or None)
+
+
+def misspelt(key: str) -> str:
+    """A key with a letter too many, as it happens at a keyboard."""
+    return key[:-1] + key[-1] * 2
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_a_misspelt_key_is_named(name):
+    init_default_scope('mmdet')
+    config = Config.fromfile(ROOT / name)
+    silent = []
+    for place, node, owner in ours(config.to_dict(), {}, ''):
+        for key in sorted(set(node) - {'type', '_delete_', '_scope_'}):
+            case = (node['type'], key, frozenset(node))
+            if case in SEEN:
+                continue
+            SEEN.add(case)
+            wrong = misspelt(key)
+            changed = {wrong if other == key else other: node[other] for other in node}
+            try:
+                build(node, owner, changed)
+            except InputError as error:
+                if repr(wrong) not in str(error):
+                    silent.append(f'{place}.{key}: {error}')
+            except Exception as error:
+                silent.append(f'{place}.{key}: {type(error).__name__}: {error}')
+            else:
+                silent.append(f'{place}.{key}: built without a word')
+    assert not silent, '\n'.join(silent)
+
+
+def test_dicts_of_ours_are_found_and_an_error_can_fail():
+    config = Config.fromfile(ROOT / '_base_/models/faster_rcnn_r18_fpn_focal.py').to_dict()
+    found = {place: node['type'] for place, node, _ in ours(config, {}, '')}
+    assert found == {
+        'model.rpn_head': 'mmdefect.FocalRPNHead',
+        'model.rpn_head.anchor_generator': 'mmdefect.DefectAnchorGenerator',
+        'model.roi_head.bbox_roi_extractor': 'mmdefect.MultiLevelRoIExtractor',
+        'model.roi_head.bbox_head': 'mmdefect.FocalBBoxHead',
+    }
+    node = config['model']['rpn_head']['anchor_generator']
+    build(node, {}, node)  # right as it is
+    with pytest.raises(InputError, match="'ratio_orderr'; did you mean 'ratio_order'"):
+        build(node, {}, {**node, 'ratio_orderr': 'w/h'})
+    assert misspelt('ratios') == 'ratioss'
