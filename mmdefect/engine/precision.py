@@ -24,7 +24,10 @@ def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> I
     coordinates would be rounded to bfloat16 (333 becomes 332). Features pass from layer to layer
     in ``dtype``; what a head returns is float32. MMDetection's RoI extractors get float32
     features, as they cast the RoIs to the type of these and compiled operators know no bfloat16;
-    :class:`mmdefect.models.MultiLevelRoIExtractor` takes the features as they are.
+    :class:`mmdefect.models.MultiLevelRoIExtractor` takes the features as they are. On CPUs,
+    convolutions whose stride is wider than their input, such as the last level of a pyramid of a
+    64 px image, compute in float32: the bfloat16 weight gradient of oneDNN (3.12) reads
+    memory there that nobody wrote, and is NaN now and then.
 
     Args:
         model (nn.Module): A detector, classifier or semi-supervised detector of OpenMMLab.
@@ -64,6 +67,21 @@ def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> I
     def widen_inputs(module: nn.Module, inputs: Any, kwargs: Any) -> Any:
         return _to_float32(inputs), _to_float32(kwargs)
 
+    outside: list[torch.autocast] = []
+
+    def enter_narrow(conv: nn.Conv2d, inputs: Any) -> Any:
+        if not _is_narrow(conv, inputs[0]) or not torch.is_autocast_enabled(device_type):
+            return None
+        outside.append(torch.autocast(device_type, enabled=False))
+        outside[-1].__enter__()
+        return _to_float32(inputs)
+
+    def leave_narrow(conv: nn.Conv2d, inputs: Any, outputs: Any) -> Any:
+        if not outside:
+            return None
+        outside.pop().__exit__(None, None, None)
+        return None if outputs is None else outputs.to(dtype)
+
     for name, layer in _layers(model):
         if name.endswith('roi_extractor'):
             if not isinstance(layer, MultiLevelRoIExtractor):
@@ -73,6 +91,11 @@ def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> I
         handles.append(layer.register_forward_hook(leave, always_call=True))
         if name.endswith('head'):
             handles.append(layer.register_forward_hook(widen))
+    # After the layers, as a layer can be a convolution itself.
+    for conv in model.modules() if device_type == 'cpu' else ():
+        if isinstance(conv, nn.Conv2d) and conv.stride[1] > 1:
+            handles.append(conv.register_forward_pre_hook(enter_narrow))
+            handles.append(conv.register_forward_hook(leave_narrow, prepend=True, always_call=True))
     try:
         yield
     finally:
@@ -108,6 +131,10 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield from _layers(child)
         elif not isinstance(child, BaseDataPreprocessor):
             yield name, child
+
+
+def _is_narrow(conv: nn.Conv2d, inputs: torch.Tensor) -> bool:
+    return inputs.shape[-1] < conv.stride[1]
 
 
 def _to_float32(outputs: Any) -> Any:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -116,3 +118,26 @@ def test_head_outputs_leave_autocast_in_float32(make_config, tmp_path, kind):
 
 def test_low_precision_of_a_cpu():
     assert low_precision('cpu') == BF16
+
+
+@pytest.mark.parametrize('width', [1, 2, 3])
+def test_strides_wider_than_the_input_have_a_gradient(width):
+    """oneDNN's bfloat16 weight gradient reads memory there that nobody wrote."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(16, 16, 3, 2, 1))
+    inputs = torch.randn(2, 16, 3, width)
+    gradients = []
+    for half in (False, True):
+        for _ in range(8):
+            # What freed memory holds.
+            _ = [torch.full((size,), float('nan')) for size in (64, 600, 2304, 9216, 65536)]
+            model.zero_grad()
+            with autocast_layers(model, 'cpu', BF16) if half else nullcontext():
+                outputs = model(inputs)
+            assert outputs.dtype == (BF16 if half else torch.float32)
+            _ = [torch.full((size,), float('nan')) for size in (64, 600, 2304, 9216, 65536)]
+            (outputs.float() * torch.arange(2.0)[:, None, None, None]).sum().backward()
+            gradients.append(model[0].weight.grad)
+    exact, mixed = gradients[0], gradients[8:]
+    for gradient in mixed:
+        torch.testing.assert_close(gradient, exact, rtol=0.1, atol=0.05 * float(exact.abs().max()))
