@@ -12,13 +12,12 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 __all__ = [
-    'InputError', 'constructor_keys', 'nearest_name', 'one_line', 'reject_unknown_keys',
-    'strict_keys',
+    'ImageFileError', 'InputError', 'constructor_keys', 'nearest_name', 'one_line',
+    'reject_unknown_keys', 'strict_keys',
 ]  # fmt: skip
 
 _Kind = TypeVar('_Kind', bound=type)
 _LONGEST = 2000
-_RAISED_AGAIN = 'Caught InputError in '
 
 
 def one_line(text: str) -> str:
@@ -58,10 +57,25 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        if message.startswith(_RAISED_AGAIN):
+        kind = type(self).__name__
+        if message.startswith(f'Caught {kind} in '):
             # PyTorch raises the error of a loader's worker again, with its traceback as message.
-            message = message.rsplit('InputError: ', 1)[-1].strip()
+            message = message.rsplit(f'{kind}: ', 1)[-1].strip()
         super().__init__(one_line(message))
+
+
+class ImageFileError(InputError):
+    """An image file that is missing or cannot be decoded.
+
+    Args:
+        message (str): As of :class:`InputError`.
+
+    Example:
+        >>> raise ImageFileError('a.png: image file is missing; check the path')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.ImageFileError: a.png: image file is missing; check the path
+    """
 
 
 def nearest_name(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:

@@ -12,8 +12,9 @@ require_stack()
 from mmengine import registry as root  # noqa: E402  after the check, which says what is missing
 
 __all__ = [
-    'DATASETS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'MODEL_WRAPPERS', 'OPTIM_WRAPPERS',
-    'READERS', 'TASK_UTILS', 'TRANSFORMS', 'VISBACKENDS',
+    'DATASETS', 'DATA_SAMPLERS', 'FUNCTIONS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS',
+    'MODEL_WRAPPERS', 'OPTIM_WRAPPERS', 'READERS', 'TASK_UTILS', 'TRANSFORMS',
+    'VISBACKENDS',
 ]  # fmt: skip
 
 # Annotation formats, each read into the same records: `reader=` of DefectDataset.
@@ -25,7 +26,18 @@ DATASETS = root.Registry(
     'dataset',
     parent=root.DATASETS,
     scope='mmdefect',
-    locations=['mmdefect.datasets.defect_dataset'],
+    locations=['mmdefect.datasets.defect_dataset', 'mmdefect.datasets.multi_view_dataset'],
+)
+# Which items come in which order.
+DATA_SAMPLERS = root.Registry(
+    'data sampler',
+    parent=root.DATA_SAMPLERS,
+    scope='mmdefect',
+    locations=['mmdefect.datasets.samplers'],
+)
+# Functions named in a config: `collate_fn` of a loader.
+FUNCTIONS = root.Registry(
+    'function', parent=root.FUNCTIONS, scope='mmdefect', locations=['mmdefect.datasets.collate']
 )
 # Steps of a data pipeline.
 TRANSFORMS = root.Registry(

@@ -30,6 +30,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='mmdefect.CheckpointMatchHook'),
     dict(type='mmdefect.ClassCountHook'),
+    dict(type='mmdefect.SamplerCheckHook'),
     dict(type='mmdefect.EvaluationRecordHook'),
     dict(type='mmdefect.ScoreTrackingHook'),
     dict(type='mmdefect.ProgressHook'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from mmdefect.datasets.class_labels import map_labels
 from mmdefect.datasets.readers import BaseReader
 from mmdefect.datasets.readers.base import OnError
 from mmdefect.datasets.record_converter import CheckImages, RecordConverter
+from mmdefect.datasets.seeded_draw import DrawnIndex, seeded
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import DATASETS, READERS
 from mmdefect.structures import Problem
@@ -66,6 +68,8 @@ class DefectDataset(BaseDetDataset):
 
     Attributes:
         problems (list[Problem]): What was dropped on loading.
+        reads_draws (bool): An index of :class:`mmdefect.datasets.samplers.SemiSupervisedSampler`
+            brings the seed of its item, so that the item does not depend on loader processes.
 
     Raises:
         InputError: An unknown key, or bad input and ``on_error`` is ``raise``.
@@ -76,6 +80,10 @@ class DefectDataset(BaseDetDataset):
         ...
         mmdefect.errors.InputError: DefectDataset: unknown key 'readr'; did you mean 'reader'?
     """
+
+    reads_draws = True
+    # What a missing or unreadable image file does; None: what `on_error` says.
+    _on_bad_file: OnError | None = None
 
     def __init__(
         self,
@@ -90,11 +98,12 @@ class DefectDataset(BaseDetDataset):
         filter_cfg: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        reject_unknown_keys('DefectDataset', kwargs, _known_keys())
-        reject_unknown_keys('DefectDataset filter_cfg', filter_cfg or {}, _FILTER_KEYS)
+        name = type(self).__name__
+        reject_unknown_keys(name, kwargs, _known_keys(type(self)))
+        reject_unknown_keys(f'{name} filter_cfg', filter_cfg or {}, _FILTER_KEYS)
         if reader is None:
             raise InputError(
-                "DefectDataset: key 'reader' is missing; give reader=dict("
+                f"{name}: key 'reader' is missing; give reader=dict("
                 "type='mmdefect.COCOReader', ann_file=...)"
             )
         for key, value, known in (
@@ -102,7 +111,7 @@ class DefectDataset(BaseDetDataset):
             ('on_error', on_error, ('raise', 'drop')),
         ):
             if value not in known:
-                raise InputError(f'DefectDataset: {key} must be one of {known}, got {value!r}')
+                raise InputError(f'{name}: {key} must be one of {known}, got {value!r}')
         self.reader = reader
         self.allow_missing_classes = allow_missing_classes
         default: CheckImages = 'decode' if on_error == 'drop' else 'header'
@@ -130,6 +139,7 @@ class DefectDataset(BaseDetDataset):
             reader.name,
             check_images=self.check_images,
             on_error=self.on_error,
+            on_bad_file=self._on_bad_file,
             image_keys=self.image_keys,
             box_keys=self.box_keys,
         )
@@ -233,10 +243,11 @@ class DefectDataset(BaseDetDataset):
         return kept
 
     def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on one image.
+        """Run the pipeline on one item.
 
         Args:
-            idx (int): Index of the image.
+            idx (int): Index of the item; a
+                :class:`~mmdefect.datasets.seeded_draw.DrawnIndex` brings its seed.
 
         Returns:
             Any: What the last step returns.
@@ -244,23 +255,23 @@ class DefectDataset(BaseDetDataset):
         Raises:
             InputError: A step returned ``None``; the message names image and step.
         """
-        data = self.get_data_info(idx)
-        path = data['img_path']
+        with seeded(*idx.entropy) if isinstance(idx, DrawnIndex) else nullcontext():
+            return self._run_pipeline(self.get_data_info(idx))
+
+    def _run_pipeline(self, data: dict[str, Any]) -> Any:
+        name = data['img_path'] if 'img_path' in data else f'part {data["part_id"]!r}'
         for step in self.pipeline.transforms:
             data = step(data)
             if data is None:
                 raise InputError(
-                    f'{path}: {type(step).__name__} returned no sample, and a random other image '
+                    f'{name}: {type(step).__name__} returned no sample, and a random other image '
                     'would take its place; let it keep images without boxes (RandomCrop: '
                     'allow_negative_crop=True; FilterAnnotations: keep_empty=False)'
                 )
         return data
 
 
-def _known_keys() -> list[str]:
-    keys = {
-        key
-        for owner in (DefectDataset, BaseDetDataset, BaseDataset)
-        for key in inspect.signature(owner.__init__).parameters
-    }
+def _known_keys(kind: type) -> list[str]:
+    owners = [owner for owner in kind.__mro__ if issubclass(owner, BaseDataset)]
+    keys = {key for owner in owners for key in inspect.signature(owner.__init__).parameters}
     return sorted(keys.difference(_NOT_OURS))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from mmdefect.errors import InputError
+from mmdefect.errors import ImageFileError, InputError
 
 __all__ = [
     'IMAGE_SUFFIXES',
@@ -202,13 +202,13 @@ def _check_file(path: str | Path) -> None:
         there, is_file = path.exists(), path.is_file()
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(
+        raise ImageFileError(
             f'{str(path)[:200]}: image path cannot be used ({reason}); correct it'
         ) from error
     if not there:
-        raise InputError(f'{path}: image file is missing; check the path or remove its entry')
+        raise ImageFileError(f'{path}: image file is missing; check the path or remove its entry')
     if not is_file:
-        raise InputError(f'{path}: is a folder, not an image file')
+        raise ImageFileError(f'{path}: is a folder, not an image file')
 
 
 def image_bytes(path: str | Path) -> bytes:
@@ -221,30 +221,30 @@ def image_bytes(path: str | Path) -> bytes:
         bytes: All of it.
 
     Raises:
-        InputError: The file is missing, a folder, or cannot be read.
+        ImageFileError: The file is missing, a folder, or cannot be read.
 
     Example:
         >>> image_bytes('none.png')
         Traceback (most recent call last):
         ...
-        mmdefect.errors.InputError: none.png: image file is missing; check the path or remove its \
-entry
+        mmdefect.errors.ImageFileError: none.png: image file is missing; check the path or \
+remove its entry
     """
     _check_file(path)
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f'{path}: cannot be read ({error.strerror or error})') from error
+        raise ImageFileError(f'{path}: cannot be read ({error.strerror or error})') from error
 
 
-def _undecodable(path: str | Path, error: BaseException) -> InputError:
+def _undecodable(path: str | Path, error: BaseException) -> ImageFileError:
     if Path(path).stat().st_size == 0:
         reason = 'the file is empty'
     elif isinstance(error, UnidentifiedImageError):
         reason = 'not an image in a known format'
     else:
         reason = ' '.join(str(error).split()) or type(error).__name__
-    return InputError(f'{path}: image cannot be decoded ({reason}); replace or remove the file')
+    return ImageFileError(f'{path}: image cannot be decoded ({reason}); replace or remove the file')
 
 
 def _orientation(image: Image.Image) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mmdefect.datasets.class_labels import label_of
 from mmdefect.datasets.images import image_size, read_image
 from mmdefect.datasets.readers.base import OnError
-from mmdefect.errors import InputError
+from mmdefect.errors import ImageFileError, InputError
 from mmdefect.structures import ImageRecord, Problem
 
 __all__ = ['CheckImages', 'RecordConverter']
@@ -32,6 +32,8 @@ class RecordConverter:
             every image too, or trust the annotations. Default ``header``.
         on_error ('raise' | 'drop'): Raise at the first bad box or image, or leave it out and
             list it in :attr:`problems`. Default ``raise``.
+        on_bad_file ('raise' | 'drop' | None): The same for image files that are missing or
+            cannot be decoded. Default None, which is ``on_error``.
         image_keys (Sequence[str]): Further keys of an image to take over. Default none.
         box_keys (Sequence[str]): Further keys of a box to take over. Default none.
 
@@ -58,6 +60,7 @@ class RecordConverter:
         source: str,
         check_images: CheckImages = 'header',
         on_error: OnError = 'raise',
+        on_bad_file: OnError | None = None,
         image_keys: Sequence[str] = (),
         box_keys: Sequence[str] = (),
     ) -> None:
@@ -65,6 +68,7 @@ class RecordConverter:
         self.source = source
         self.check_images = check_images
         self.on_error = on_error
+        self.on_bad_file = on_bad_file or on_error
         self.image_keys = image_keys
         self.box_keys = box_keys
         self.problems: list[Problem] = []
@@ -120,7 +124,10 @@ class RecordConverter:
                 read_image(record.path)
         except InputError as error:
             where, _, what = str(error).partition(': ')
-            self._problem(where, what)
+            if isinstance(error, ImageFileError) and self.on_bad_file == 'drop':
+                self.problems.append(Problem(where, what))
+            else:
+                self._problem(where, what)
             return False
         if (width, height) == (record.width, record.height):
             return True

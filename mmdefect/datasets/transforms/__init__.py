@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from mmdefect.datasets.transforms.colour_space import ColourSpace
 from mmdefect.datasets.transforms.load_image import LoadImage
 from mmdefect.datasets.transforms.pack_inputs import PackInputs
+from mmdefect.datasets.transforms.per_view import PerView
 from mmdefect.datasets.transforms.to_grey import ToGrey
 
-__all__ = ['LoadImage', 'PackInputs', 'ToGrey']
+__all__ = ['ColourSpace', 'LoadImage', 'PackInputs', 'PerView', 'ToGrey']

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-__all__ = ['Sample', 'choose_samples', 'draw_sample', 'seeded']
+from mmdefect.datasets.seeded_draw import seeded
+
+__all__ = ['Sample', 'choose_samples', 'draw_sample']
 
 
 @dataclass(frozen=True)
@@ -84,37 +82,6 @@ def draw_sample(dataset: Any, index: int, repeat: int, seed: int) -> Sample:
     with seeded(seed, index, repeat):
         item = dataset[index]
     return Sample(index, repeat, _annotated(dataset, index), item)
-
-
-@contextmanager
-def seeded(*numbers: int) -> Iterator[None]:
-    """Seed the global generators that upstream transforms draw from, then put them back.
-
-    Args:
-        *numbers (int): What the seed is made of, each 0 or more.
-
-    Yields:
-        None: Whatever is drawn inside depends on the numbers only.
-
-    Example:
-        >>> def draw(*numbers):
-        ...     with seeded(*numbers):
-        ...         return random.random(), float(np.random.rand()), float(torch.rand(1))
-        >>> draw(0, 1) == draw(0, 1) != draw(0, 2)
-        True
-    """
-    state = int(np.random.SeedSequence(numbers).generate_state(1)[0])
-    saved = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    random.seed(state)
-    np.random.seed(state)
-    # Not torch.manual_seed, which would touch the generators of GPUs too.
-    torch.default_generator.manual_seed(state)
-    try:
-        yield
-    finally:
-        random.setstate(saved[0])
-        np.random.set_state(saved[1])
-        torch.set_rng_state(saved[2])
 
 
 def _annotated(dataset: Any, index: int) -> int | None:

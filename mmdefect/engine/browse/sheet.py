@@ -15,8 +15,9 @@ from mmengine.logging import MessageHub
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from numpy.typing import NDArray
 
+from mmdefect.datasets.seeded_draw import seeded
 from mmdefect.drawing import contact_sheet, draw_boxes
-from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample, seeded
+from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample
 from mmdefect.engine.browse.views import ModelView, split_views, to_model
 from mmdefect.errors import InputError
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from mmdefect.datasets.images import read_image
-from mmdefect.engine.browse.samples import Sample, seeded
+from mmdefect.datasets.seeded_draw import seeded
+from mmdefect.engine.browse.samples import Sample
 from mmdefect.engine.browse.views import split_views
 from mmdefect.engine.check.data_counts import DataFlow, labels_of
 from mmdefect.engine.check.findings import Finding
@@ -114,6 +115,8 @@ def _prepare(dataset: Any, index: int, seed: int, flow: DataFlow) -> dict[str, A
 
 
 def _boxes_of(item: dict[str, Any]) -> int:
+    if 'views' in item:
+        return sum(_boxes_of(view) for view in item['views'])
     if 'inputs' not in item:
         # Packed by what wraps this data set.
         return len(item.get('gt_bboxes', ()))

@@ -8,6 +8,7 @@ from mmdefect.engine.hooks.class_count_hook import ClassCountHook
 from mmdefect.engine.hooks.evaluation_record_hook import EvaluationRecordHook
 from mmdefect.engine.hooks.mean_teacher_hook import MeanTeacherHook
 from mmdefect.engine.hooks.progress_hook import ProgressHook
+from mmdefect.engine.hooks.sampler_check_hook import SamplerCheckHook
 from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     'EvaluationRecordHook',
     'MeanTeacherHook',
     'ProgressHook',
+    'SamplerCheckHook',
     'ScoreTrackingHook',
 ]

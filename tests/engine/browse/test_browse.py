@@ -13,7 +13,8 @@ from mmengine.registry import MODELS, init_default_scope
 
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.engine.browse import browse
-from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample, seeded
+from mmdefect.datasets.seeded_draw import seeded
+from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample
 from mmdefect.engine.browse.views import split_views, to_model, to_picture
 from mmdefect.engine.config_file import read_config
 from mmdefect.errors import InputError
