@@ -6,6 +6,7 @@ from mmdefect.datasets.transforms.colour_space import ColourSpace
 from mmdefect.datasets.transforms.load_image import LoadImage
 from mmdefect.datasets.transforms.pack_inputs import PackInputs
 from mmdefect.datasets.transforms.per_view import PerView
+from mmdefect.datasets.transforms.registered_crop import RegisteredCrop
 from mmdefect.datasets.transforms.to_grey import ToGrey
 
-__all__ = ['ColourSpace', 'LoadImage', 'PackInputs', 'PerView', 'ToGrey']
+__all__ = ['ColourSpace', 'LoadImage', 'PackInputs', 'PerView', 'RegisteredCrop', 'ToGrey']

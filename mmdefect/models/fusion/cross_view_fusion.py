@@ -67,6 +67,9 @@ class CrossViewFusion(nn.Module):
         num_levels (int): Levels of the pyramid. Default 5.
         tokens (int | 'all'): Most tokens per view and level, such as 256 or 512; ``'all'`` takes
             each pixel of the feature maps. Default 256.
+        tokens_at (tuple[int, int] | None): Input ``(w, h)``, pixels, that ``tokens`` is meant
+            for: a larger input gets more in proportion to its area, so that a token keeps its
+            size where a model learns on crops and predicts on whole images. Default None: any.
         num_heads (int): Heads of the attention. Default 8.
         num_views (int): View ids, from 0, with a learned vector of their own. Default 8.
         part_unit (float | None): Length that coordinates of the part are divided by, in their
@@ -104,6 +107,7 @@ class CrossViewFusion(nn.Module):
         channels: int,
         num_levels: int = 5,
         tokens: int | Literal['all'] = 256,
+        tokens_at: tuple[int, int] | None = None,
         num_heads: int = 8,
         num_views: int = 8,
         part_unit: float | None = None,
@@ -128,11 +132,21 @@ class CrossViewFusion(nn.Module):
                 f'CrossViewFusion: channels must be num_heads times a multiple of 4, got '
                 f'{channels} channels and {num_heads} heads'
             )
+        sides = (1, 1) if tokens_at is None else tokens_at
+        if (
+            not isinstance(sides, (list, tuple))
+            or len(sides) != 2
+            or not all(type(side) is int and side > 0 for side in sides)
+        ):
+            raise InputError(
+                f'CrossViewFusion: tokens_at must be (w, h) in whole pixels, got {tokens_at!r}'
+            )
         if part_unit is not None and not 0 < part_unit < float('inf'):
             raise InputError(f'CrossViewFusion: part_unit must be > 0, got {part_unit!r}')
         super().__init__()
         self.channels = channels
         self.tokens = None if tokens == 'all' else tokens
+        self.tokens_at = None if tokens_at is None else tuple(tokens_at)
         self.num_heads = num_heads
         self.part_unit = part_unit
         self.gradient_checkpointing = gradient_checkpointing
@@ -198,6 +212,7 @@ class CrossViewFusion(nn.Module):
                 f'features must be num_levels={len(self.gates)} levels, got {len(features)}'
             )
         views = PartViews(samples)
+        tokens = self._tokens_for(input_shape)
         vectors = self._vectors(views, features[0].device)
         fused = []
         for gate, level in zip(self.gates, features, strict=True):
@@ -207,7 +222,7 @@ class CrossViewFusion(nn.Module):
                     f'got {tuple(level.shape)}'
                 )
             shape = (int(level.shape[2]), int(level.shape[3]))
-            grid = token_grid(*shape, self.tokens)
+            grid = token_grid(*shape, tokens)
             places = token_places(samples, views, grid, shape, input_shape, self.part_unit)
             arguments = (level, gate, vectors, views, places, grid)
             if self.gradient_checkpointing and torch.is_grad_enabled():
@@ -215,6 +230,12 @@ class CrossViewFusion(nn.Module):
             else:
                 fused.append(self._fuse(*arguments))
         return tuple(fused)
+
+    def _tokens_for(self, input_shape: tuple[int, int]) -> int | None:
+        if self.tokens is None or self.tokens_at is None:
+            return self.tokens
+        larger = input_shape[0] * input_shape[1] / (self.tokens_at[0] * self.tokens_at[1])
+        return max(1, round(self.tokens * larger))
 
     def _vectors(self, views: PartViews, device: torch.device) -> Tensor:
         """Sum of view and role vector of each image, shape (N, C)."""

@@ -58,7 +58,7 @@ def token_grid(height: int, width: int, tokens: int | None) -> tuple[int, int]:
     """
     if tokens is None or height * width <= tokens:
         return height, width
-    rows = min(height, max(1, int((tokens * height / width) ** 0.5)))
+    rows = min(height, tokens, max(1, int((tokens * height / width) ** 0.5)))
     columns = min(width, max(1, tokens // rows))
     return min(height, max(1, tokens // columns)) if columns == width else rows, columns
 

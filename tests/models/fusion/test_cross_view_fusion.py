@@ -314,6 +314,31 @@ def test_bfloat16_is_close_to_float32(checkpointing):
         assert (high - low.float()).norm() < 0.03 * high.norm()
 
 
+def test_tokens_keep_their_size_on_larger_inputs():
+    """An image of four equal quarters: each is fused as the quarter alone, but for the edges."""
+    keys = dict(num_levels=1, tokens=16, part_unit=SIZE)
+    fixed, scaled = make_fusion(**keys), make_fusion(**keys, tokens_at=(SIZE, SIZE))
+    level = features(2)[0]
+    small = [sample(view_id=0, **REGISTERED), sample(view_id=1, **REGISTERED)]
+    shape = (2 * SIZE, 2 * SIZE)
+    large = [sample(view_id=view, shape=shape, **REGISTERED) for view in range(2)]
+    expected = fuse(fixed, (level,), small)[0]
+    close((expected,), fuse(scaled, (level,), small))
+    tiled = level.tile(1, 1, 2, 2)
+    with torch.no_grad():
+        for fusion in (fixed, scaled):
+            # The place is all that tells the quarters apart.
+            fusion.query_place.weight.zero_()
+            fusion.key_place.weight.zero_()
+        want = fuse(fixed, (level,), small)[0][..., :6, :6]
+        gaps = [
+            (fusion((tiled,), large, shape)[0][..., :6, :6] - want).abs().max()
+            for fusion in (fixed, scaled)
+        ]
+    # One key for "nothing there" weighs less against four times the tokens.
+    assert gaps[1] < 0.2 * gaps[0]
+
+
 def test_all_tokens_need_no_scores_of_all_pairs():
     """32x32 tokens of two views in one fused call: 8 MB of scores per head would show."""
     fusion = make_fusion(tokens='all', num_levels=1).train()
@@ -337,6 +362,8 @@ def test_all_tokens_need_no_scores_of_all_pairs():
         ({'tokens': 'some'}, "or 'all', got 'some'"),
         ({'num_levels': 1.5}, 'num_levels must be a whole number >= 1, got 1.5'),
         ({'channels': 12}, 'channels must be num_heads times a multiple of 4, got 12 .* 2 heads'),
+        ({'tokens_at': 64}, r'tokens_at must be \(w, h\) in whole pixels, got 64'),
+        ({'tokens_at': (64, 0)}, r'tokens_at must be \(w, h\) in whole pixels, got \(64, 0\)'),
         ({'part_unit': 0}, 'part_unit must be > 0, got 0'),
         ({'part_unit': float('nan')}, 'part_unit must be > 0, got nan'),
     ],
