@@ -51,7 +51,7 @@ METRICS = root.Registry(
     'metric',
     parent=root.METRICS,
     scope='mmdefect',
-    locations=['mmdefect.evaluation.defect_metric'],
+    locations=['mmdefect.evaluation.defect_metric', 'mmdefect.evaluation.multi_view_metric'],
 )
 # Parts of a detector.
 MODELS = root.Registry('model', parent=root.MODELS, scope='mmdefect', locations=['mmdefect.models'])

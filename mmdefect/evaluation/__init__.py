@@ -1,6 +1,7 @@
 """Metrics with evidence: COCO average precision, matching and what the misses have in common.
 
-Importing this package loads neither torch nor OpenMMLab; only ``DefectMetric`` needs them.
+Importing this package loads neither torch nor OpenMMLab; only ``DefectMetric`` and
+``MultiViewMetric`` need them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ __all__ = [
     'DefectMetric',
     'DetectionScores',
     'ImageResult',
+    'MultiViewMetric',
     'ScoreTable',
     'describe_errors',
     'match_image',
@@ -22,6 +24,7 @@ _HOMES = {
     'DefectMetric': 'mmdefect.evaluation.defect_metric',
     'DetectionScores': 'mmdefect.evaluation.coco_scores',
     'ImageResult': 'mmdefect.evaluation.image_result',
+    'MultiViewMetric': 'mmdefect.evaluation.multi_view_metric',
     'ScoreTable': 'mmdefect.evaluation.score_table',
     'describe_errors': 'mmdefect.evaluation.image_errors',
     'match_image': 'mmdefect.evaluation.matching',

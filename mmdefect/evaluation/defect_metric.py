@@ -16,7 +16,7 @@ from mmdefect.evaluation.image_result import ImageResult
 from mmdefect.evaluation.log_tables import log_text
 from mmdefect.registry import METRICS
 
-__all__ = ['DefectMetric']
+__all__ = ['DefectMetric', 'name_numbers', 'read_result']
 
 
 @METRICS.register_module()
@@ -84,7 +84,7 @@ class DefectMetric(BaseMetric):
             ValueError: A box or score is not finite.
         """
         for sample in data_samples:
-            self.results.append(_image_result(sample))
+            self.results.append(read_result(sample))
 
     def compute_metrics(self, results: list[ImageResult]) -> dict[str, float]:
         """Measure the whole data set, print the tables and keep the evidence.
@@ -111,10 +111,24 @@ class DefectMetric(BaseMetric):
             analysis, results, classes, self.max_dets, self.evidence_images
         )
         MMLogger.get_current_instance().info('\n' + log_text(analysis, classes))
-        return _metrics(analysis, classes)
+        return name_numbers(analysis, classes)
 
 
-def _metrics(analysis: Analysis, classes: Sequence[str]) -> dict[str, float]:
+def name_numbers(analysis: Analysis, classes: Sequence[str]) -> dict[str, float]:
+    """Give the numbers of an analysis the names they have in the log.
+
+    Args:
+        analysis (Analysis): The numbers.
+        classes (Sequence[str]): Class names by index.
+
+    Returns:
+        dict[str, float]: As :meth:`DefectMetric.compute_metrics` returns them.
+
+    Example:
+        >>> from mmdefect.evaluation.analysis import analyse_images
+        >>> list(name_numbers(analyse_images([], 1, 100), ['rust']))[-2:]
+        ['recall/rust', 'F1/rust']
+    """
     scores, table, at = analysis.scores, analysis.table, analysis.at
     precision, recall, f1 = (
         share[:, at] for share in (table.precision(), table.recall(), table.f1())
@@ -136,7 +150,26 @@ def _metrics(analysis: Analysis, classes: Sequence[str]) -> dict[str, float]:
     return metrics
 
 
-def _image_result(sample: dict) -> ImageResult:
+def read_result(sample: dict) -> ImageResult:
+    """Read ground truth and detections from an output of a model.
+
+    Args:
+        sample (dict): With ``pred_instances`` and the meta keys ``instances``, ``img_path`` and
+            ``ori_shape``.
+
+    Returns:
+        ImageResult: Boxes in the pixels of the original image.
+
+    Raises:
+        InputError: A meta key is missing.
+        ValueError: A box or score is not finite.
+
+    Example:
+        >>> read_result({'img_path': 'a.png'})
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: DefectMetric: the meta key 'instances' does not reach ...
+    """
     for key in ('instances', 'img_path', 'ori_shape'):
         if key not in sample:
             raise InputError(

@@ -15,7 +15,7 @@ from mmdefect.evaluation.image_result import ImageResult
 from mmdefect.evaluation.iou_distribution import IOU_EDGES, SIZE_EDGES
 from mmdefect.structures import EVALUATION_MIN_SCORE
 
-__all__ = ['describe_analysis', 'make_evidence']
+__all__ = ['describe_analysis', 'describe_numbers', 'make_evidence']
 
 
 def make_evidence(
@@ -69,12 +69,32 @@ def describe_analysis(
         >>> describe_analysis(analyse_images([], 1, 100), [], ['scratch'], 100)['images']
         []
     """
-    scores, table = analysis.scores, analysis.table
     return {
-        'classes': list(classes),
         'max_dets': max_dets,
         # Of the boxes listed below; the metrics count all detections.
         'min_score': EVALUATION_MIN_SCORE,
+        **describe_numbers(analysis, classes),
+        'images': _image_rows(images[:evidence_images], max_dets),
+    }
+
+
+def describe_numbers(analysis: Analysis, classes: Sequence[str]) -> dict[str, Any]:
+    """Put the numbers of an analysis into the form of ``evaluation.json``.
+
+    Args:
+        analysis (Analysis): The numbers.
+        classes (Sequence[str]): Class names by index.
+
+    Returns:
+        dict[str, Any]: JSON-ready, None where a number is not defined.
+
+    Example:
+        >>> describe_numbers(analyse_images([], 1, 100), ['scratch'])['images_total']
+        0
+    """
+    scores, table = analysis.scores, analysis.table
+    return {
+        'classes': list(classes),
         'metrics': {name: _number(value) for name, value in scores.summary().items()},
         'per_class': _class_results(analysis, classes),
         'images_total': analysis.images,
@@ -118,7 +138,6 @@ def describe_analysis(
             for index, name in enumerate(ERROR_TYPES)
         },
         'confusion': analysis.confusion.tolist(),
-        'images': _image_rows(images[:evidence_images], max_dets),
     }
 
 

@@ -47,13 +47,9 @@ def best_ious(
     best = np.zeros(len(boxes.truth))
     loose = np.flatnonzero(counted & (matches == UNMATCHED) & (overlaps.own_truth >= 0))
     np.maximum.at(best, overlaps.own_truth[loose], overlaps.own_iou[loose])
-    hits = np.flatnonzero(counted & (matches >= 0))
-    found, truth = boxes.boxes[hits], boxes.truth[matches[hits]]
-    low = np.maximum(found[:, :2], truth[:, :2])
-    high = np.minimum(found[:, 2:], truth[:, 2:])
-    common = (high - low).prod(axis=1)
-    areas = (found[:, 2:] - found[:, :2]).prod(axis=1) + (truth[:, 2:] - truth[:, :2]).prod(axis=1)
-    best[matches[hits]] = common / (areas - common)
+    found, truth = overlaps.pair_found, overlaps.pair_truth
+    hits = counted[found] & (matches[found] == truth)
+    best[truth[hits]] = overlaps.pair_iou[hits]
     return best
 
 

@@ -18,12 +18,16 @@ _WIDTH = 100
 _NOWHERE = '-'
 
 
-def log_text(analysis: Analysis, classes: Sequence[str]) -> str:
+def log_text(
+    analysis: Analysis, classes: Sequence[str], image: str = 'image', boxes: str = 'boxes'
+) -> str:
     """Lay out the results per class, the operating point and the errors, 100 columns wide.
 
     Args:
         analysis (Analysis): The numbers.
         classes (Sequence[str]): Class names by index.
+        image (str): What an image is called. Default ``image``.
+        boxes (str): What boxes of ground truth are called. Default ``boxes``.
 
     Returns:
         str: Several lines.
@@ -35,16 +39,16 @@ def log_text(analysis: Analysis, classes: Sequence[str]) -> str:
     """
     return '\n'.join(
         [
-            _class_table(analysis, classes),
-            _operating_lines(analysis),
+            _class_table(analysis, classes, boxes),
+            _operating_lines(analysis, image),
             _error_table(analysis, classes),
         ]
     )
 
 
-def _class_table(analysis: Analysis, classes: Sequence[str]) -> str:
+def _class_table(analysis: Analysis, classes: Sequence[str], what: str) -> str:
     at = f'{analysis.threshold:.2f}'
-    table = _table('class', 'boxes', 'AP', 'AP50', 'AP75', 'AR', f'P@{at}', f'R@{at}', 'F1', 'mIoU')
+    table = _table('class', what, 'AP', 'AP50', 'AP75', 'AR', f'P@{at}', f'R@{at}', 'F1', 'mIoU')
     scores, counts = analysis.scores, analysis.table
     columns = [
         np.append(values, scores.summary()[name])
@@ -64,20 +68,20 @@ def _class_table(analysis: Analysis, classes: Sequence[str]) -> str:
     return _render(table)
 
 
-def _operating_lines(analysis: Analysis) -> str:
+def _operating_lines(analysis: Analysis, image: str) -> str:
     table, at = analysis.table, analysis.at
     lines = [
-        f'Score >= {analysis.threshold:.2f} has the highest F1 on these images: '
+        f'Score >= {analysis.threshold:.2f} has the highest F1 on these {image}s: '
         'a place to start, not a calibrated threshold.',
-        f'Images: prevalence {_share(table.prevalence())}, '
+        f'{image.capitalize()}s: prevalence {_share(table.prevalence())}, '
         f'recall {_share(table.image_recall()[at])} ({table.images_defect} with defects), '
         f'specificity {_share(table.specificity()[at])} ({table.images_good} good)',
-        f'False alarms per good image: {_share(table.false_alarms_per_good_image()[at])}',
+        f'False alarms per good {image}: {_share(table.false_alarms_per_good_image()[at])}',
     ]
     interval = table.youden_interval()
     if interval is not None and interval[0][at] <= 0:
         lines.append(
-            f'Image recall + specificity - 1 lies within {interval[0][at]:.2f} to '
+            f'{image.capitalize()} recall + specificity - 1 lies within {interval[0][at]:.2f} to '
             f'{interval[1][at]:.2f} (95 %): flagging may be no better than chance.'
         )
     return '\n'.join(lines)
