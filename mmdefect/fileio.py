@@ -5,12 +5,72 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mmdefect.errors import InputError
 
-__all__ = ['write_bytes', 'write_json', 'write_text']
+__all__ = ['PART', 'replacing', 'write_bytes', 'write_json', 'write_text']
+
+# How temporary names of `replacing` end.
+PART = '.part'
+
+
+@contextmanager
+def replacing(path: str | Path, cure: str = 'choose a writable path') -> Iterator[Path]:
+    """Give a temporary name for a file that others write; then flush it and rename it.
+
+    Whatever ends the process meanwhile leaves the old file as it was, and perhaps one under the
+    temporary name, ``.NAME.part`` in the same folder. For one writer at a time.
+
+    Args:
+        path (str | Path): Target file; its folder exists or is made by who writes.
+        cure (str): How to mend a path that cannot be written, for the error.
+
+    Yields:
+        Path: The temporary name.
+
+    Raises:
+        InputError: The path cannot be written, or the disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / 'a.bin'
+        >>> with replacing(target) as part:
+        ...     _ = part.write_bytes(b'abc')
+        >>> target.read_bytes(), part.name, part.exists()
+        (b'abc', '.a.bin.part', False)
+    """
+    path = Path(path)
+    part = path.with_name(f'.{path.name}{PART}')
+    try:
+        yield part
+        # Windows flushes only what is open for writing.
+        with part.open('r+b') as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise InputError(
+            f'{path}: cannot be written ({error.strerror or error}); {cure}'
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Let the rename, too, outlast a power cut; Windows has no such call, NFS may refuse it."""
+    if os.name == 'nt':
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -18,7 +18,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=log_interval),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook',
+        type='mmdefect.AtomicCheckpointHook',
         interval=1,
         max_keep_ckpts=max_keep_ckpts,
         save_best=save_best,
@@ -28,6 +28,7 @@ default_hooks = dict(
     visualization=dict(type='DetVisualizationHook'),
 )
 custom_hooks = [
+    dict(type='mmdefect.RandomStateHook'),
     dict(type='mmdefect.CheckpointMatchHook'),
     dict(type='mmdefect.ClassCountHook'),
     dict(type='mmdefect.SamplerCheckHook'),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from mmdefect.compat.checkpoints import load
 from mmdefect.errors import InputError
 
-__all__ = ['checkpoint_classes', 'checkpoint_weights', 'neutral_parts', 'require_exact']
+__all__ = [
+    'checkpoint_classes',
+    'checkpoint_weights',
+    'neutral_parts',
+    'require_exact',
+    'saved_scores',
+]
 
 
 def checkpoint_weights(checkpoint: Any, name: str) -> dict[str, torch.Tensor]:
@@ -129,3 +137,30 @@ def require_exact(
         f'(first: {key} needs {tuple(own[key].shape)}, file has {found}); '
         'use the config it was trained with'
     )
+
+
+def saved_scores(files: Iterable[str | Path], key: str, until: int) -> dict[str, float]:
+    """Read the scores that the best checkpoints of a training were saved for.
+
+    Args:
+        files (Iterable[str | Path]): Checkpoints; what cannot be read is passed over.
+        key (str): Name of the score in MMEngine's message hub, as ``best_score``.
+        until (int): Later iterations are passed over.
+
+    Returns:
+        dict[str, float]: Score by path, in the order of saving.
+
+    Example:
+        >>> saved_scores([], 'best_score', 100)
+        {}
+    """
+    found = []
+    for file in files:
+        try:
+            content = load(file, map_location='cpu')
+            iteration, score = content['meta']['iter'], content['message_hub']['runtime_info'][key]
+        except (InputError, KeyError, TypeError):
+            continue
+        if iteration <= until:
+            found.append((iteration, str(file), score))
+    return {file: score for _, file, score in sorted(found)}

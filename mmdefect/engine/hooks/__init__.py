@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from mmdefect.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from mmdefect.engine.hooks.channels_last_hook import ChannelsLastHook
 from mmdefect.engine.hooks.checkpoint_match_hook import CheckpointMatchHook
 from mmdefect.engine.hooks.class_count_hook import ClassCountHook
 from mmdefect.engine.hooks.evaluation_record_hook import EvaluationRecordHook
 from mmdefect.engine.hooks.mean_teacher_hook import MeanTeacherHook
 from mmdefect.engine.hooks.progress_hook import ProgressHook
+from mmdefect.engine.hooks.random_state_hook import RandomStateHook
 from mmdefect.engine.hooks.sampler_check_hook import SamplerCheckHook
 from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 
 __all__ = [
+    'AtomicCheckpointHook',
     'ChannelsLastHook',
     'CheckpointMatchHook',
     'ClassCountHook',
     'EvaluationRecordHook',
     'MeanTeacherHook',
     'ProgressHook',
+    'RandomStateHook',
     'SamplerCheckHook',
     'ScoreTrackingHook',
 ]
