@@ -106,7 +106,9 @@ def clip_polygons(
 
 
 def intersection_areas(
-    first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]
+    first: npt.NDArray[np.floating],
+    second: npt.NDArray[np.floating],
+    wanted: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Measure what convex quadrilaterals have in common, for all pairs.
 
@@ -115,6 +117,8 @@ def intersection_areas(
     Args:
         first (np.ndarray): Corners ``x, y``, shape (N, K, 2).
         second (np.ndarray): Corners ``x, y``, shape (M, L, 2).
+        wanted (np.ndarray | None): Pairs to look at, shape (N, M); the others are 0. Default
+            None: all.
 
     Returns:
         np.ndarray: Areas, float64, shape (N, M); 0 for a quadrilateral with a corner that is NaN.
@@ -131,6 +135,8 @@ def intersection_areas(
     (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = hull_boxes(first).T, hull_boxes(second).T
     near = (ax1[:, None] < bx2) & (ax2[:, None] > bx1) & (ay1[:, None] < by2)
     near &= ay2[:, None] > by1
+    if wanted is not None:
+        near &= wanted
     rows, columns = near.nonzero()
     for start in range(0, len(rows), _PAIRS_AT_ONCE):
         row, column = (x[start : start + _PAIRS_AT_ONCE] for x in (rows, columns))
@@ -202,9 +208,15 @@ def shares_inside(
         >>> shares_inside(box_quadrilaterals(np.array([[-2.0, 0, 2, 4]])), 10, 10).tolist()
         [0.5]
     """
+    areas = polygon_areas(quadrilaterals)
+    # Most lie wholly inside.
+    x1, y1, x2, y2 = hull_boxes(quadrilaterals).T
+    inside = (x1 >= 0) & (y1 >= 0) & (x2 <= width) & (y2 <= height) & (areas > 0)
+    shares = inside.astype(np.float64)
     image = box_quadrilaterals(np.array([[0.0, 0.0, width, height]]))
-    common = intersection_areas(quadrilaterals, image)[:, 0]
-    return _share(common, polygon_areas(quadrilaterals))
+    common = intersection_areas(quadrilaterals[~inside], image)[:, 0]
+    shares[~inside] = _share(common, areas[~inside])
+    return shares
 
 
 def _share(part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]) -> npt.NDArray:
@@ -216,7 +228,8 @@ def _share(part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]) -> npt
 def _signed_areas(polygons: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     # From the first corner: far from the origin products of coordinates lose digits.
     x, y = (polygons - polygons[:, :1]).transpose(2, 0, 1)
-    return 0.5 * (x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1)
+    # The first corner is 0 by now.
+    return 0.5 * (x[:, :-1] * y[:, 1:] - y[:, :-1] * x[:, 1:]).sum(axis=1)
 
 
 def _turned_alike(polygons: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -231,9 +244,12 @@ def _clip_once(
     """What lies to the inner side of the line from start to end, (P, 2) each."""
     along, away = (end - start)[:, None], polygons - start[:, None]
     side = along[..., 0] * away[..., 1] - along[..., 1] * away[..., 0]
-    following, next_side = np.roll(polygons, -1, axis=1), np.roll(side, -1, axis=1)
     inside = side >= 0
-    crossing = inside != (next_side >= 0)
+    if inside.all():
+        return polygons
+    turn = np.append(np.arange(1, side.shape[1]), 0)
+    following, next_side = polygons[:, turn], side[:, turn]
+    crossing = inside != inside[:, turn]
     step = np.divide(side, side - next_side, out=np.zeros_like(side), where=crossing)
     cut = polygons + step[..., None] * (following - polygons)
     count, corners = side.shape
@@ -243,4 +259,5 @@ def _clip_once(
     order = np.argsort(~kept, axis=1, kind='stable')
     number = kept.sum(axis=1)
     place = np.minimum(np.arange(max(1, number.max(initial=0))), np.maximum(number, 1)[:, None] - 1)
-    return np.take_along_axis(points, np.take_along_axis(order, place, axis=1)[..., None], axis=1)
+    row = np.arange(count)[:, None]
+    return points[row, order[row, place]]

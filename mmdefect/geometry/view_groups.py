@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from mmdefect.geometry.quadrilaterals import intersection_over_smaller, quadrilateral_ious
+from mmdefect.geometry.quadrilaterals import intersection_areas, polygon_areas
 
 __all__ = ['group_views']
 
@@ -47,28 +47,30 @@ def group_views(
     """
     if not 0 < min_overlap <= 1:
         raise ValueError(f'min_overlap must be above 0 and at most 1, got {min_overlap}')
-    groups = np.arange(len(quadrilaterals))
-    for label in np.unique(labels):
-        chosen = np.flatnonzero(labels == label)
-        groups[chosen] = chosen[_group(quadrilaterals[chosen], views[chosen], min_overlap)]
-    return np.unique(groups, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def _group(
-    corners: npt.NDArray[np.floating], views: npt.NDArray[np.integer], min_overlap: float
-) -> npt.NDArray[np.int64]:
-    """Position of the first box of each box's group, for boxes of one class."""
-    overlap = intersection_over_smaller(corners, corners)
-    gain = np.where(overlap >= min_overlap, overlap + quadrilateral_ious(corners, corners), 0)
+    corners = np.asarray(quadrilaterals, np.float64).reshape(-1, 4, 2)
+    places = np.arange(len(corners))
+    wanted = (labels[:, None] == labels) & (views[:, None] != views)
+    # Both halves of the matrix are the same.
+    common = intersection_areas(corners, corners, wanted & (places[:, None] < places))
+    common += common.T
+    areas = polygon_areas(corners)
+    overlap, iou = (
+        np.divide(common, whole, out=np.zeros_like(common), where=whole > 0)
+        for whole in (
+            np.minimum(areas[:, None], areas),
+            areas[:, None] + areas - common,
+        )
+    )
+    gain = np.where(overlap >= min_overlap, overlap + iou, 0)
     first, second = _match_each_two_views(gain, views)
-    # A first box never changes while its group grows, as the lower one stays.
-    leader = np.arange(len(corners))
+    # A group's name is its lowest member, which stays as the group grows.
+    groups = places.copy()
     for place in np.lexsort((second, first, -gain[first, second])):
-        low, high = sorted((int(leader[first[place]]), int(leader[second[place]])))
-        together = np.flatnonzero((leader == low) | (leader == high))
-        if low != high and len(np.unique(views[together])) == len(together):
-            leader[together] = low
-    return leader
+        low, high = sorted((int(groups[first[place]]), int(groups[second[place]])))
+        together = np.flatnonzero((groups == low) | (groups == high))
+        if low != high and len(set(views[together].tolist())) == len(together):
+            groups[together] = low
+    return np.unique(groups, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _match_each_two_views(

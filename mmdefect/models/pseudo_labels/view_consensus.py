@@ -28,8 +28,9 @@ _MIN_SIDE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Votes:
-    """Of N boxes: their votes, the views that had one, and the share of those wanted, 0 to 1."""
+    """Which of V views had a vote on N boxes, (V, N); how many, their votes, what those make up."""
 
+    had_vote: npt.NDArray[np.bool_]
     votes: npt.NDArray[np.int64]
     views: npt.NDArray[np.int64]
     support: npt.NDArray[np.float64]
@@ -216,7 +217,7 @@ class ViewConsensus:
         wanted = np.minimum(self._wanted(boxes.labels), views)
         # Where only its own view has a vote, nothing supports a box.
         support = (number - 1) / np.maximum(wanted - 1, 1)
-        return _Votes(number, views, support.clip(0, 1))
+        return _Votes(had_vote, number, views, support.clip(0, 1))
 
     def _wanted(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if self._min_votes.size == 1:
@@ -244,11 +245,9 @@ class ViewConsensus:
             leader = members[order[0]]
             trusted = members[order][~boxes.cut_off[members[order]]]
             places = boxes.places[trusted if len(trusted) else [leader]]
-            for image, frame in frames.items():
-                if image in boxes.image[members]:
-                    continue
-                if frame.shares_shown(boxes.places[[leader]])[0] < self.inside:
-                    continue
+            missed = votes.had_vote[:, leader] & ~np.isin(boxes.images, boxes.image[members])
+            for image in boxes.images[missed].tolist():
+                frame = frames[image]
                 box = box_from_views(places, frame, self.min_overlap)
                 if (box[2:] - box[:2]).min() >= _MIN_SIDE:
                     source = predictions[boxes.image[leader]]
