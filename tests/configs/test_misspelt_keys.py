@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
@@ -18,14 +18,6 @@ ROOT = Path(__file__).resolve().parents[2] / 'configs'
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob('*.py'))
 PREFIX = 'mmdefect.'
 DATASET = 'mmdefect.DefectDataset'
-# What the runner or the visualiser adds to the dict of a config.
-ADDED = {
-    'LOOPS': dict(runner=None, dataloader=None),
-    'DATA_SAMPLERS': dict(dataset=None, seed=0),
-    'OPTIM_WRAPPERS': dict(optimizer=None),
-    'MODEL_WRAPPERS': dict(module=None),
-    'VISBACKENDS': dict(save_dir='.'),
-}
 SEEN: set[tuple[Any, ...]] = set()
 
 
@@ -54,10 +46,15 @@ def build(node: Mapping[str, Any], owner: Mapping[str, Any], changed: Mapping[st
         # Data sets build their readers themselves.
         dataset = owner if 'reader' in owner and 'type' in owner else {'type': DATASET}
         kind, changed = 'DATASETS', {**dataset, 'reader': changed}
-    extra = dict(ADDED.get(kind, {}))
-    if kind == 'OPTIM_WRAPPERS':
-        extra['optimizer'] = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
-    getattr(registry, kind).build(Config(dict(item=dict(changed))).item, default_args=extra or None)
+    # What a runner, a visualiser or a detector gives its parts, besides the dict of the config.
+    parameters = inspect.signature(getattr(registry, kind).get(changed['type'])).parameters
+    given = {
+        key: None
+        for key, item in parameters.items()
+        if item.default is item.empty and item.kind < item.VAR_KEYWORD and key not in node
+    }
+    part = Config(dict(part=dict(changed))).part
+    getattr(registry, kind).build(part, default_args=given or None)
 
 
 def misspelt(key: str) -> str:

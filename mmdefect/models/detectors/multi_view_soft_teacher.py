@@ -12,7 +12,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmdefect.errors import InputError, reject_unknown_keys
+from mmdefect.errors import InputError, reject_unknown_keys, strict_keys
 from mmdefect.models.pseudo_labels.box_projection import project_boxes
 from mmdefect.models.pseudo_labels.class_thresholds import ClassThresholds
 from mmdefect.models.pseudo_labels.one_stage import OneStageStep
@@ -31,6 +31,7 @@ _KEYS = (
 
 
 @MODELS.register_module()
+@strict_keys
 class MultiViewSoftTeacher(SemiBaseDetector):
     """Soft Teacher for two-stage and one-stage detectors, with votes of the views of a part.
 
