@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 
 import numpy as np
 import pytest
@@ -131,6 +133,40 @@ def test_the_evaluation_file_keeps_working(tmp_path):
               'checkpoint': None, 'config': None, **metric.evidence}  # fmt: skip
     (tmp_path / 'evaluation.json').write_text(json.dumps(record, allow_nan=False))
     assert load_evaluation(tmp_path).images_total == 2
+
+
+def _run_rank(rank, port, share, answers):
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), LOCAL_RANK=str(rank),
+                      RANK=str(rank), WORLD_SIZE='2')  # fmt: skip
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
+    answers.put((rank, metric_of(share, size=3)[1]))
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_ranks_give_the_numbers_of_one():
+    parts = {part: [sample(view, part, found=(A,) * (view == 2)) for view in range(3)]
+             for part in 'abc'}  # fmt: skip
+    _, whole = metric_of([item for part in parts.values() for item in part])
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    context = torch.multiprocessing.get_context('fork')
+    answers = context.Queue()
+    # Three parts on two ranks: the sampler repeats the first one.
+    shares = [parts['a'] + parts['c'], parts['b'] + parts['a']]
+    ranks = [context.Process(target=_run_rank, args=(rank, port, share, answers))
+             for rank, share in enumerate(shares)]  # fmt: skip
+    for process in ranks:
+        process.start()
+    found = dict(answers.get(timeout=120) for _ in ranks)
+    for process in ranks:
+        process.join(timeout=60)
+    for name, value in whole.items():
+        np.testing.assert_equal(found[0][name], value)
+        np.testing.assert_equal(found[1][name], value)
 
 
 @pytest.mark.parametrize('key', ['part_id', 'view_id', 'instances', 'img_path', 'ori_shape'])
