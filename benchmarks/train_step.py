@@ -11,6 +11,7 @@ is timed. Loading is not measured.
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
@@ -104,7 +105,7 @@ def compare(
     make_step: Callable[[torch.nn.Module, dict[str, Any], bool], Callable[[], None]],
     args: argparse.Namespace,
 ) -> list[dict[str, Any]]:
-    """Time one model in float32 and bfloat16 against stock in float32.
+    """Time one model in float32 and bfloat16, and bfloat16 channels-last, against stock float32.
 
     Args:
         name (str): Key of ``CONFIGS``.
@@ -113,24 +114,27 @@ def compare(
         args (argparse.Namespace): ``size``, ``batch``, ``rounds``, ``repeats``.
 
     Returns:
-        list[dict[str, Any]]: Two rows, float32 and bfloat16, in images per second.
+        list[dict[str, Any]]: Three rows in images per second.
     """
     models = build_models(name, stock=has_compiled_mmcv())
     batch = make_batch(args.size, args.batch)
+    # What `mmdefect.ChannelsLastHook` does.
+    reordered = copy.deepcopy(models['ours']).to(memory_format=torch.channels_last)
     steps = {
         'fp32': make_step(models['ours'], batch, False),
         'bf16': make_step(models['ours'], batch, True),
+        'bf16 channels-last': make_step(reordered, batch, True),
     }
     if 'stock' in models:
         stock = on_compiled_ops(make_step(models['stock'], batch, False))
         steps = {'stock': stock, **steps}
     times = alternate(steps, args.rounds, args.repeats)
     rows = []
-    for half in ('fp32', 'bf16'):
-        ours, peer = times[half], times.get('stock')
+    peer = times.pop('stock', None)
+    for setting, ours in times.items():
         rows.append(
             {
-                'name': f'{name} {args.size} px batch {args.batch} {what} {half}',
+                'name': f'{name} {args.size} px batch {args.batch} {what} {setting}',
                 'ours': args.batch / ours['seconds'],
                 'peer': args.batch / peer['seconds'] if peer else None,
                 'ratio': peer['seconds'] / ours['seconds'] if peer else None,
