@@ -36,6 +36,8 @@ def shortened(line):
         return f'{line} --images 100 --detections 10 --rounds 1'
     if 'benchmarks/fuzz_readers.py' in line:
         return f'{line} --files 140'
+    if 'benchmarks/ops.py' in line:
+        return f'{line} --rounds 1'
     if 'benchmarks/train_step.py' in line or 'benchmarks/inference.py' in line:
         return f'{line} --size 64 --batch 2 --rounds 1 --repeats 1'
     return line
