@@ -1,9 +1,18 @@
-"""Boxes on images and contact sheets: NumPy and OpenCV only."""
+"""Boxes on images, contact sheets and figures: NumPy, OpenCV and, for figures, Matplotlib."""
 
 from __future__ import annotations
 
 from mmdefect.drawing.boxes import draw_boxes
+from mmdefect.drawing.class_progress import draw_class_progress
 from mmdefect.drawing.colours import class_colours
+from mmdefect.drawing.pseudo_labels import PseudoLabelImage, draw_pseudo_labels
 from mmdefect.drawing.sheet import contact_sheet
 
-__all__ = ['class_colours', 'contact_sheet', 'draw_boxes']
+__all__ = [
+    'PseudoLabelImage',
+    'class_colours',
+    'contact_sheet',
+    'draw_boxes',
+    'draw_class_progress',
+    'draw_pseudo_labels',
+]

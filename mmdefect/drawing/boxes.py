@@ -22,6 +22,7 @@ def draw_boxes(
     scores: npt.ArrayLike | None = None,
     classes: Sequence[str] | None = None,
     *,
+    words: Sequence[str] | None = None,
     dashed: bool = False,
     thickness: int = 2,
     font_scale: float = 0.45,
@@ -36,6 +37,8 @@ def draw_boxes(
             Default None: no scores.
         classes (Sequence[str] | None): Class names by index, printed above each box. Default
             None: no names.
+        words (Sequence[str] | None): What stands above each box in place of name and score.
+            Default None: these.
         dashed (bool): Dashed lines, as used for ground truth. Default False.
         thickness (int): Line width in pixels. Default 2.
         font_scale (float): OpenCV font scale. Default 0.45.
@@ -65,6 +68,8 @@ def draw_boxes(
     values = None if scores is None else np.asarray(scores, dtype=np.float64).reshape(-1)
     if values is not None and len(values) != len(corners):
         raise ValueError(f'scores must be {len(corners)} long as boxes are, got {len(values)}')
+    if words is not None and len(words) != len(corners):
+        raise ValueError(f'words must be {len(corners)} long as boxes are, got {len(words)}')
     highest = int(indices.max(initial=-1))
     if indices.min(initial=0) < 0 or (classes is not None and highest >= len(classes)):
         raise ValueError(f'labels must be class indices from 0, got {indices.tolist()}')
@@ -77,11 +82,12 @@ def draw_boxes(
     for number, (box, index) in enumerate(zip(pixels, indices.tolist(), strict=True)):
         colour = palette[index]
         _rectangle(canvas, box, colour, thickness, dashed)
-        words = [] if classes is None else [str(classes[index])]
+        parts = [] if classes is None else [str(classes[index])]
         if values is not None:
-            words.append(f'{values[number]:.2f}')
-        if words:
-            _tag(canvas, box, ' '.join(words), colour, font_scale)
+            parts.append(f'{values[number]:.2f}')
+        text = ' '.join(parts) if words is None else str(words[number])
+        if text:
+            _tag(canvas, box, text, colour, font_scale)
     return canvas
 
 

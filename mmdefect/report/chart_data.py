@@ -44,7 +44,9 @@ def run_data(evaluation: Evaluation, log: TrainingLog) -> dict[str, Any]:
         'pr': [curve.model_dump() for curve in evaluation.pr_curves],
         'log': {
             'train': log.train,
+            'pseudo': log.pseudo,
             'val': log.val,
+            'student': log.student,
             'perClass': log.per_class,
             'valUnit': log.val_unit,
         },

@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmdefect.evaluation.metric_names import STUDENT, split_owner
+
 __all__ = ['TrainingLog', 'read_logs', 'training_seconds']
+
+# Statistics of pseudo labels over all classes, by what they have in common; others are shares.
+_GROUPS = {
+    'score_mean': 'scores',
+    'score_median': 'scores',
+    'score_best': 'scores',
+    'consensus_judged': 'votes',
+    'consensus_added': 'votes',
+}
 
 
 @dataclass
@@ -19,8 +30,14 @@ class TrainingLog:
     Args:
         train (dict[str, list[tuple[float, float]]]): Per name (``loss``, ``loss_cls``, ``lr``)
             the points (iteration, value), ascending. Default empty.
+        pseudo (dict[str, dict[str, list[tuple[float, float]]]]): Per statistic of pseudo labels
+            (``kept_ratio``) and class, level or threshold the points, as in ``train``; under
+            ``shares``, ``scores`` and ``votes`` those over all classes. Default empty.
         val (dict[str, list[tuple[float, float]]]): Per metric the points (epoch or iteration,
-            value), ascending; those of single classes are in ``per_class``. Default empty.
+            value), ascending; those of single classes are in ``per_class``. Where teacher and
+            student were validated, the teacher's. Default empty.
+        student (dict[str, list[tuple[float, float]]]): The student's, as in ``val``. Default
+            empty.
         per_class (dict[str, dict[str, list[tuple[float, float]]]]): Per metric (``AP50``) and
             class the points, as in ``val``. Default empty.
         val_unit (str): ``'epoch'`` or ``'iteration'``: what the first number of ``val`` counts.
@@ -35,7 +52,9 @@ class TrainingLog:
     """
 
     train: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    pseudo: dict[str, dict[str, list[tuple[float, float]]]] = field(default_factory=dict)
     val: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    student: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     per_class: dict[str, dict[str, list[tuple[float, float]]]] = field(default_factory=dict)
     val_unit: str = 'epoch'
     epochs: int | None = None
@@ -95,12 +114,24 @@ def read_logs(work_dir: Path) -> TrainingLog:
         log.val_unit = 'epoch' if latest <= log.epochs else 'iteration'
     elif train:
         log.val_unit = 'iteration'
-    log.train = _points(train, lambda name: name == 'lr' or name.startswith('loss'))
-    # 'prefix/AP50' is over all classes, 'prefix/AP50/rust' over one; its name may hold a slash.
-    log.val = _points(val, lambda name: name.count('/') == 1)
-    for name, points in _points(val, lambda name: name.count('/') > 1).items():
-        _, metric, class_name = name.split('/', 2)
-        log.per_class.setdefault(metric, {})[class_name] = points
+    log.train = _points(train, lambda name: name == 'lr' or ('loss' in name and '/' not in name))
+    for name, points in _points(train, lambda name: name.startswith('pseudo/')).items():
+        statistic, _, of = name.removeprefix('pseudo/').partition('/')
+        if not of:
+            statistic, of = _GROUPS.get(statistic, 'shares'), statistic
+        log.pseudo.setdefault(statistic, {})[of] = points
+    for name, points in _points(val, lambda name: '/' in name).items():
+        owner, rest = split_owner(name)
+        # 'prefix/AP50' is over all classes, 'prefix/AP50/rust' over one, whose name may hold a
+        # slash.
+        _, metric, *of_class = rest.split('/', 2)
+        if owner == STUDENT:
+            if not of_class:
+                log.student[rest] = points
+        elif of_class:
+            log.per_class.setdefault(metric, {})[of_class[0]] = points
+        else:
+            log.val[rest] = points
     return log
 
 

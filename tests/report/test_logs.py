@@ -120,3 +120,33 @@ def test_training_seconds(tmp_path: Path, runs: list[list[dict]], seconds: float
     for index, lines in enumerate(runs):
         write(tmp_path, f'2026010{index}', lines, '{"loss": 0.5, "time": 9, "st')
     assert training_seconds(tmp_path) == pytest.approx(seconds)
+
+
+def test_semi_supervised_training(tmp_path: Path) -> None:
+    lines = [
+        {'loss': 1.0, 'sup_loss_cls': 0.5, 'unsup_rpn_loss_bbox': 0.5, 'lr': 0.1, 'step': step,
+         'pseudo/count/hole/edge': 2.0, 'pseudo/positives/level_0': 3.0, 'pseudo/score_mean': 0.5,
+         'pseudo/clean_images': 0.25, 'pseudo/consensus_added': 1.0,
+         'pseudo/precision/rust': float('nan') if step == 50 else 0.8}
+        for step in (50, 100)
+    ]  # fmt: skip
+    lines.append(
+        {'teacher/mmdefect/AP50': 0.4, 'teacher/mmdefect/AP50/hole/edge': 0.5,
+         'student/mmdefect/AP50': 0.3, 'student/mmdefect/AP50/hole/edge': 0.2,
+         'class_progress/efficiency/hole/edge': 1.5, 'step': 100}
+    )  # fmt: skip
+    write(tmp_path, 'a', lines)
+    log = read_logs(tmp_path)
+    assert set(log.train) == {'loss', 'sup_loss_cls', 'unsup_rpn_loss_bbox', 'lr'}
+    both = [(50, 2.0), (100, 2.0)]
+    assert log.pseudo['count'] == {'hole/edge': both}
+    assert log.pseudo['positives'] == {'level_0': [(50, 3.0), (100, 3.0)]}
+    assert log.pseudo['precision'] == {'rust': [(100, 0.8)]}
+    assert [sorted(log.pseudo[name]) for name in ('scores', 'shares', 'votes')] == [
+        ['score_mean'], ['clean_images'], ['consensus_added'],
+    ]  # fmt: skip
+    assert log.val == {'mmdefect/AP50': [(100, 0.4)]}
+    assert log.student == {'mmdefect/AP50': [(100, 0.3)]}
+    assert log.per_class == {
+        'AP50': {'hole/edge': [(100, 0.5)]}, 'efficiency': {'hole/edge': [(100, 1.5)]},
+    }  # fmt: skip

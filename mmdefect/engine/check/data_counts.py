@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from mmdefect.datasets.labelled_boxes import is_unlabelled, labels_of
 from mmdefect.engine.check.findings import Finding
 
-__all__ = ['DataFlow', 'count_data', 'labels_of', 'leaves']
+__all__ = ['DataFlow', 'count_data']
 
 
 @dataclass
@@ -73,31 +73,6 @@ class DataFlow:
         return values
 
 
-def leaves(dataset: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The data sets that read annotations, below whatever wraps them.
-
-    Args:
-        dataset (Dataset): A data set or a wrapper (``ConcatDataset``, ``RepeatDataset``, ...).
-        name (str): What to call it.
-
-    Yields:
-        tuple[str, Dataset]: Name and data set.
-
-    Example:
-        >>> [name for name, _ in leaves(range(3), 'train')]
-        ['train']
-    """
-    parts = getattr(dataset, 'datasets', None)
-    inner = getattr(dataset, 'dataset', None)
-    if isinstance(parts, (list, tuple)):
-        for number, part in enumerate(parts, start=1):
-            yield from leaves(part, f'{name} part {number}')
-    elif inner is not None and hasattr(inner, '__len__'):
-        yield from leaves(inner, name)
-    else:
-        yield name, dataset
-
-
 def count_data(dataset: Any, name: str) -> DataFlow | None:
     """Count what a data set holds before and after its filter.
 
@@ -131,28 +106,8 @@ def count_data(dataset: Any, name: str) -> DataFlow | None:
         good_before=good if before is None else sum(not labels_of(info) for info in before),
         boxes={key: int(count) for key, count in zip(classes, counts, strict=True)},
         densest=densest,
-        labelled=not _is_unlabelled(dataset),
+        labelled=not is_unlabelled(dataset),
     )
-
-
-def labels_of(info: Mapping[str, Any]) -> list[int]:
-    """Labels of the boxes of an image that count.
-
-    Args:
-        info (Mapping): What ``get_data_info`` says of the image.
-
-    Returns:
-        list[int]: Class indices; ignored boxes are left out.
-
-    Example:
-        >>> labels_of({'instances': [{'bbox_label': 2}, {'bbox_label': 1, 'ignore_flag': 1}]})
-        [2]
-    """
-    return [
-        int(item['bbox_label'])
-        for item in info.get('instances') or ()
-        if not item.get('ignore_flag', 0)
-    ]
 
 
 def _before_filter(dataset: Any) -> list[dict[str, Any]] | None:
@@ -162,8 +117,3 @@ def _before_filter(dataset: Any) -> list[dict[str, Any]] | None:
     if getattr(dataset, '_indices', None) is not None:
         return None
     return list(copy.copy(dataset).load_data_list())
-
-
-def _is_unlabelled(dataset: Any) -> bool:
-    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
-    return any(type(step).__name__ == 'LoadEmptyAnnotations' for step in steps)

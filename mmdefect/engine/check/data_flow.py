@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from mmdefect.datasets.images import read_image
+from mmdefect.datasets.labelled_boxes import labels_of
 from mmdefect.datasets.seeded_draw import seeded
 from mmdefect.engine.browse.samples import Sample
 from mmdefect.engine.browse.views import split_views
-from mmdefect.engine.check.data_counts import DataFlow, labels_of
+from mmdefect.engine.check.data_counts import DataFlow
 from mmdefect.engine.check.findings import Finding
 from mmdefect.errors import InputError
 

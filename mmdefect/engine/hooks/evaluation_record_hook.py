@@ -24,7 +24,8 @@ class EvaluationRecordHook(Hook):
     """Write ``WORK_DIR/evaluation.json`` after each validation or test epoch.
 
     The file holds metrics, curves and boxes of the newest evaluation; ``mmdefect report`` reads
-    it. It is replaced in one step, never half-written.
+    it. Where teacher and student are validated one after the other, it holds the teacher's. It is
+    replaced in one step, never half-written.
 
     Args:
         **unknown: Refused.
@@ -36,6 +37,31 @@ class EvaluationRecordHook(Hook):
 
     def __init__(self, **unknown: Any) -> None:
         reject_unknown_keys('EvaluationRecordHook', unknown, ())
+        self._teacher: dict[str, Any] | None = None
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Forget the validation before.
+
+        Args:
+            runner (Runner): The runner.
+        """
+        for metric in _defect_metrics(runner.val_evaluator):
+            metric.evidence = None
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Keep what a first model left when a second one begins.
+
+        Args:
+            runner (Runner): The runner.
+            batch_idx (int): From 0 for each model.
+            data_batch (Any): Not used. Default None.
+            outputs (Any): Not used. Default None.
+        """
+        if batch_idx == 0:
+            found = [metric.evidence for metric in _defect_metrics(runner.val_evaluator)]
+            self._teacher = found[0] if found else None
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Write the record of a validation epoch.
@@ -51,6 +77,7 @@ class EvaluationRecordHook(Hook):
         saved = (Path(runner.work_dir) / name).is_file()
         epoch = None if by_iteration else runner.epoch
         self._write(runner, runner.val_evaluator, epoch, name if saved else None)
+        self._teacher = None
 
     def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Write the record of a test epoch.
@@ -66,15 +93,20 @@ class EvaluationRecordHook(Hook):
     def _write(
         self, runner: Any, evaluator: Any, epoch: int | None, checkpoint: str | None
     ) -> None:
-        for metric in evaluator.metrics:
-            if isinstance(metric, DefectMetric) and metric.evidence is not None:
+        for metric in _defect_metrics(evaluator):
+            evidence = self._teacher or metric.evidence
+            if evidence is not None:
                 record = {
                     'format': EVALUATION_FORMAT,
                     'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
                     'epoch': epoch,
                     'checkpoint': checkpoint,
                     'config': Path(runner.cfg.filename).name if runner.cfg.filename else None,
-                    **metric.evidence,
+                    **evidence,
                 }
                 write_json(Path(runner.work_dir) / 'evaluation.json', record)
                 return
+
+
+def _defect_metrics(evaluator: Any) -> list[DefectMetric]:
+    return [metric for metric in evaluator.metrics if isinstance(metric, DefectMetric)]

@@ -35,7 +35,11 @@ class PseudoLabelStatistics:
     ======================================  =====================================================
     ``pseudo/count/<class>``                boxes of the classification loss, per iteration
     ``pseudo/kept_ratio/<class>``           their share of the teacher's boxes above the floor
-    ``pseudo/score_mean``, ``_median``      scores of the teacher's boxes above the floor
+    ``pseudo/score_mean``, ``_median``,     scores of the teacher's boxes above the floor
+    ``_best``
+    ``pseudo/stage/floor``                  the teacher's boxes above the floor, per iteration
+    ``pseudo/stage/<loss>``                 those from its threshold on: ``initial``, ``cls``,
+                                            ``rpn``
     ``pseudo/threshold/<class>``            ``cls`` in force
     ``pseudo/clean_images``                 share of images without any pseudo box
     ``pseudo/ignored_images``               share of images that take no part
@@ -88,7 +92,9 @@ class PseudoLabelStatistics:
                 raise InputError(
                     f'PseudoLabelStatistics: {key} must be an integer >= 1, got {value!r}'
                 )
-        self.classes, self.hidden_truth, self.quiet = tuple(classes), hidden_truth, quiet
+        self.classes, self.hidden_truth = tuple(classes), hidden_truth
+        # None: TrainingGuardHook warns.
+        self.quiet: int | None = quiet
         self._recent: dict[str, deque[np.ndarray]] = defaultdict(lambda: deque(maxlen=window))
         self._without = 0
         self._best = np.zeros(len(self.classes))
@@ -124,6 +130,14 @@ class PseudoLabelStatistics:
         if len(scores):
             entries['pseudo/score_mean'] = torch.tensor(float(scores.mean()))
             entries['pseudo/score_median'] = torch.tensor(float(np.median(scores)))
+            entries['pseudo/score_best'] = torch.tensor(float(scores.max()))
+        passed = {'floor': len(candidates)}
+        for loss in thresholds.losses:
+            if f'for_{loss}' in kept:
+                passed[loss] = int(kept.get(f'for_{loss}').sum())
+        means = self._window('stages', np.array(list(passed.values()))).mean(0)
+        for stage, mean in zip(passed, means, strict=True):
+            entries[f'pseudo/stage/{stage}'] = torch.tensor(float(mean))
         parts = self._window('images', np.array([clean, images - int(learned.sum()), images]))
         clean, ignored = parts[:, :2].sum(0) / parts[:, 2].sum()
         entries['pseudo/clean_images'] = torch.tensor(float(clean))
@@ -218,7 +232,7 @@ class PseudoLabelStatistics:
 
     def _warn(self, candidates: InstanceData, taught: int, thresholds: ClassThresholds) -> None:
         """After many iterations without a pseudo box, say why: once."""
-        if self._without < 0:
+        if self.quiet is None or self._without < 0:
             return
         if taught:
             self._without, self._best[:] = 0, 0

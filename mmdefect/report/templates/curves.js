@@ -115,7 +115,7 @@
     threshold.listeners.push((value) => chart && chart.mark(value));
   }
   if (host('loss-chart')) {
-    const names = namesOf((run) => run.log.train).filter((name) => (two ? name === 'loss' : name.startsWith('loss')));
+    const names = namesOf((run) => run.log.train).filter((name) => (two ? name === 'loss' : name !== 'lr'));
     lineChart(host('loss-chart'), curvesOf((run) => run.log.train, names, byOrder(names)), {
       label: 'Training losses', fromZero: true, xName: 'iteration', smoothed: true, say: say('iteration'),
     });
@@ -131,17 +131,51 @@
     const known = all.filter((name) => preferred.includes(last(name)));
     known.sort((a, b) => preferred.indexOf(last(a)) - preferred.indexOf(last(b)));
     const names = known.length ? known : all.slice(0, 4);
-    lineChart(host('val-chart'), curvesOf((run) => run.log.val, names, byOrder(names)), {
+    const validated = curvesOf((run) => run.log.val, names, byOrder(names));
+    // Of one run there is room for the student beside the teacher.
+    const students = two ? [] : names.filter((name) => Object.hasOwn(runs[0].log.student, name)).map((name) => ({
+      name: `${last(name)} (student)`, colour: byOrder(names)(name), dash: dashes[1], points: runs[0].log.student[name],
+    }));
+    lineChart(host('val-chart'), [...validated, ...students], {
       label: 'Validation metrics', xName: valUnit, y: [0, 1], dots: true, wholeX: true, say: say(valUnit),
     });
   }
+  if (host('pseudo-chart')) {
+    const meanings = {
+      kept_ratio: 'Share of the teacher\u2019s boxes above the score floor that train the classification.',
+      count: 'Pseudo boxes that train the classification, per iteration.',
+      precision: 'Share of the pseudo boxes that are right, as hidden ground truth says.',
+      recall: 'Share of the hidden ground truth that pseudo boxes find.',
+      threshold: 'Score threshold of the classification in force.',
+      positives: 'Positive RoIs or anchors of the student per iteration; level_0 is the finest level.',
+      scores: 'Scores of the teacher\u2019s boxes above the score floor.',
+      shares: 'Shares of images, and of boxes that the views of a part agree on.',
+      votes: 'Boxes per iteration that two or more views had a vote on, and boxes added where other views have them.',
+      stage: 'The teacher\u2019s boxes per iteration, by the threshold that they pass.',
+    };
+    const known = Object.keys(meanings);
+    const place = (name) => (known.indexOf(name) + known.length + 1) % (known.length + 1);
+    const statistics = namesOf((run) => run.log.pseudo).sort((a, b) => place(a) - place(b));
+    oneOf(host('pseudo-statistic'), statistics.map((name) => [name, name.replace('_', ' ')]), (statistic) => {
+      const pick = (run) => run.log.pseudo[statistic] || {};
+      const names = namesOf(pick);
+      const others = names.filter((name) => !classes.includes(name));
+      const colourOf = (name) => (classes.includes(name) ? colours[classes.indexOf(name)] : series[others.indexOf(name) % series.length]);
+      host('pseudo-meaning').textContent = Object.hasOwn(meanings, statistic) ? meanings[statistic] : '';
+      lineChart(host('pseudo-chart'), curvesOf(pick, names, colourOf, (name) => name), {
+        label: `Pseudo labels: ${statistic}`, fromZero: true, xName: 'iteration', smoothed: true, height: 300,
+        y: ['kept_ratio', 'precision', 'recall', 'threshold', 'scores', 'shares'].includes(statistic) ? [0, 1] : undefined,
+        say: say('iteration'),
+      });
+    });
+  }
   if (host('class-chart')) {
-    const order = ['AP50', 'AP', 'recall', 'precision', 'F1'];
+    const order = ['AP50', 'AP', 'recall', 'precision', 'F1', 'efficiency'];
     const metrics = namesOf((run) => run.log.perClass).sort((a, b) => order.indexOf(a) - order.indexOf(b));
     oneOf(host('class-metric'), metrics.map((metric) => [metric, metric]), (metric) => {
       const curves = curvesOf((run) => run.log.perClass[metric] || {}, classes, (name) => colours[classes.indexOf(name)], (name) => name);
       lineChart(host('class-chart'), curves, {
-        label: `${metric} of every class`, xName: valUnit, y: [0, 1], dots: true, wholeX: true, height: 300, say: say(valUnit),
+        label: `${metric} of every class`, xName: valUnit, y: metric === 'efficiency' ? undefined : [0, 1], dots: true, wholeX: true, height: 300, say: say(valUnit),
       });
     });
   }

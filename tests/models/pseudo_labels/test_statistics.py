@@ -40,7 +40,8 @@ def test_counts_ratios_and_scores():
         {
             'kept_ratio/dent': 1 / 3, 'count/dent': 1, 'count/rust': 0, 'threshold/dent': 0.5,
             'threshold/rust': 0.5, 'score_mean': 1.3 / 3, 'score_median': 0.3,
-            'clean_images': 0.5, 'ignored_images': 0,
+            'score_best': 0.9, 'stage/floor': 3, 'stage/cls': 1, 'clean_images': 0.5,
+            'ignored_images': 0,
         }
     )  # fmt: skip
 
