@@ -98,9 +98,8 @@ class DefectAnchorGenerator(AnchorGenerator):
             )
         if scales_per_octave is not None and not isinstance(scales_per_octave, numbers.Integral):
             raise InputError(f'{name}: scales_per_octave must be whole, got {scales_per_octave!r}')
-        sides = [side for stride in strides for side in _pair(stride)]
         for key, values in (
-            ('strides', sides),
+            ('strides', _flat(strides)),
             ('ratios', ratios),
             ('scales', scales),
             ('base_sizes', base_sizes),
@@ -138,9 +137,17 @@ class DefectAnchorGenerator(AnchorGenerator):
         return text.replace('ratios=', 'ratios (h/w)=', 1)
 
 
-def _check_positive(name: str, values: Sequence[float]) -> None:
-    if not len(values) or not all(isinstance(value, numbers.Real) for value in values):
-        raise InputError(f'{name} must be one number or more, got {values!r}')
+def _flat(strides: Any) -> Any:
+    """The numbers of strides and of pairs of them."""
+    if not isinstance(strides, Sequence):
+        return strides
+    return [side for stride in strides for side in _pair(stride)]
+
+
+def _check_positive(name: str, values: Any) -> None:
+    known = isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0
+    if not known or not all(isinstance(value, numbers.Real) for value in values):
+        raise InputError(f'{name} must be a list of one number or more, got {values!r}')
     bad = [value for value in values if not (math.isfinite(value) and value > 0)]
     if bad:
         raise InputError(f'{name} must be finite and above 0, got {bad[0]!r}')
