@@ -26,6 +26,7 @@ __all__ = ['CheckpointMatchHook']
 
 # A checkpoint whose backbone fits less than this belongs to another model.
 _MIN_BACKBONE_SHARE = 0.9
+_BACKBONES = ('backbone.', 'student.backbone.')
 
 
 @HOOKS.register_module()
@@ -36,9 +37,10 @@ class CheckpointMatchHook(Hook):
       a part that changes nothing until it is trained (``neutral_at_start``, as a fusion of views)
       may be absent as a whole, which is logged.
     * Starting a training from a checkpoint: a detector's weights or a bare backbone's
-      (ImageNet) are taken; rows of class heads are mapped by class name; a first convolution is
-      adapted from colour to grey images and back; a list of what was loaded, remapped, adapted
-      and left fresh is logged; a file whose backbone does not fit is an error.
+      (ImageNet) are taken, for student and teacher both where there are two; rows of class heads
+      are mapped by class name; a first convolution is adapted from colour to grey images and
+      back; a list of what was loaded, remapped, adapted and left fresh is logged; a file whose
+      backbone does not fit is an error.
 
     Args:
         **unknown: Refused.
@@ -83,7 +85,7 @@ class CheckpointMatchHook(Hook):
             # EMAHook looks for the key also in a bare state dict.
             checkpoint.setdefault('state_dict', state)
             return
-        state = _with_backbone_prefix(own, state)
+        state = _for_both_twins(own, _with_backbone_prefix(own, state))
         adapted, changed, fresh = _adapt(
             own,
             state,
@@ -107,7 +109,7 @@ def _require_same_classes(trained: tuple[str, ...], wanted: tuple[str, ...], nam
 def _require_backbone(
     own: Mapping[str, torch.Tensor], adapted: Mapping[str, torch.Tensor], name: str
 ) -> None:
-    needed = [key for key in own if key.startswith('backbone.')] or list(own)
+    needed = [key for key in own if key.startswith(_BACKBONES)] or list(own)
     needed = [key for key in needed if not key.endswith('num_batches_tracked')]
     fitting = sum(key in adapted for key in needed)
     if fitting < _MIN_BACKBONE_SHARE * len(needed):
@@ -122,9 +124,21 @@ def _with_backbone_prefix(
     own: Mapping[str, torch.Tensor], state: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     """Prefix the keys of a bare backbone, such as torchvision's ImageNet weights."""
-    if any(key.startswith('backbone.') for key in state):
+    if any('backbone.' in key for key in state):
         return state
     return {f'backbone.{key}': value for key, value in state.items()}
+
+
+def _for_both_twins(
+    own: Mapping[str, torch.Tensor], state: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Give a detector's weights to the student and the teacher of a semi-supervised one."""
+    semi = any(key.startswith('student.') for key in own)
+    if not semi or any(key.startswith(('student.', 'teacher.')) for key in state):
+        return state
+    return {
+        f'{twin}.{key}': value for twin in ('student', 'teacher') for key, value in state.items()
+    }
 
 
 def _adapt(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.engine import launch
+from mmdefect.engine.hooks import CheckpointMatchHook
 from mmdefect.errors import InputError
 
 ANCHORS = 9
@@ -286,3 +289,36 @@ def test_resuming_needs_the_fusion_too(tmp_path, make_config, tiny_trained):
             [str(config), '--work-dir', str(tmp_path / 'work'),
              '--resume', str(tiny_trained.checkpoint)]
         )  # fmt: skip
+
+
+def test_a_detector_starts_student_and_teacher(tmp_path):
+    def detector(value):
+        model = torch.nn.Module()
+        model.backbone = torch.nn.Linear(2, 2)
+        torch.nn.init.constant_(model.backbone.weight, value)
+        return model
+
+    semi = torch.nn.Module()
+    semi.student, semi.teacher = detector(0.0), detector(1.0)
+    loop = IterBasedTrainLoop.__new__(IterBasedTrainLoop)
+    loop.dataloader = SimpleNamespace(dataset=SimpleNamespace(metainfo={}))
+    runner = SimpleNamespace(
+        model=semi, work_dir=str(tmp_path), logger=logging.getLogger('twins'), _resume=False,
+        _load_from='burn_in.pth', _train_loop=loop, _val_loop=None, _test_loop=None,
+    )  # fmt: skip
+    for state in (detector(7.0).state_dict(), {'weight': torch.full((2, 2), 7.0)}):
+        checkpoint = {'state_dict': dict(state)}
+        if 'weight' in state:
+            # A backbone alone, as of ImageNet.
+            checkpoint['state_dict']['bias'] = torch.zeros(2)
+        CheckpointMatchHook().after_load_checkpoint(runner, checkpoint)
+        for twin in ('student', 'teacher'):
+            assert (checkpoint['state_dict'][f'{twin}.backbone.weight'] == 7).all()
+    # What is a teacher already stays as it is.
+    checkpoint = {'state_dict': semi.state_dict()}
+    CheckpointMatchHook().after_load_checkpoint(runner, checkpoint)
+    assert (checkpoint['state_dict']['teacher.backbone.weight'] == 1).all()
+    with pytest.raises(InputError, match='checkpoint of another model'):
+        CheckpointMatchHook().after_load_checkpoint(
+            runner, {'state_dict': {'backbone.other': torch.zeros(1)}}
+        )
