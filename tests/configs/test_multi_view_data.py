@@ -11,15 +11,24 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.datasets.synthetic import write_drill
+from mmdefect.engine.check.data_counts import count_data
+from mmdefect.engine.check.data_flow import measure_flow
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 NAMES = ('drill_multi_view', 'drill_multi_view_semi')
+
+
+CONFIGS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in ROOT.glob('*/*.py')
+    if path.parent.name != '_base_'
+)
 
 
 @pytest.fixture(scope='module')
@@ -133,3 +142,24 @@ def test_data_of_one_orientation_does_not_hang(load, data, size, tmp_path):
     assert all(len(batch['inputs']['sup']) == 32 for batch in found)
     shapes = {image.shape[1:] for image in found[0]['inputs']['sup'] if image is not None}
     assert shapes == {torch.Size((107, 160) if size[0] > size[1] else (160, 107))}
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_samplers_of_mixed_batches_fit_loader_and_loop(name):
+    config = Config.fromfile(ROOT / name)
+    loader = config.train_dataloader
+    if loader.sampler.type != 'mmdefect.SemiSupervisedSampler':
+        return
+    assert loader.batch_size == loader.sampler.batch_size
+    assert config.train_cfg.get('max_iters'), 'the sampler has no end, so epochs have none'
+    assert {'type': 'mmdefect.SamplerCheckHook'} in config.custom_hooks
+
+
+def test_check_counts_the_boxes_of_all_views(load):
+    dataset = DATASETS.build(load('drill_multi_view').train_dataloader.dataset)
+    flow = count_data(dataset, 'train')
+    measure_flow(dataset, flow)
+    boxes = sum(len(dataset.get_data_info(index)['instances']) for index in range(3))
+    assert (flow.images, sum(flow.boxes.values())) == (3, boxes)
+    assert (flow.boxes_tried, flow.boxes_arrived) == (boxes, boxes)
+    assert not flow.findings

@@ -8,7 +8,7 @@ num_workers = 2  # loader processes
 
 # ---- sometimes --------------------------------------------------------------------------------
 classes = ('Broken', 'Chipped', 'Scratched', 'Severe_Rust', 'Tip_Wear')
-num_views = 8  # views of a part; view_id is 0 to num_views - 1
+views_per_part = 8  # view_id is 0 to views_per_part - 1
 geometry = 'registered'  # each image has part_homography; 'free' for cameras that know nothing of
 # each other
 max_dets = 100  # best-scored detections counted per image and class; a model that keeps fewer
@@ -43,7 +43,7 @@ test_pipeline = [
 dataset = dict(
     type='mmdefect.MultiViewDataset',
     metainfo=dict(classes=classes),
-    num_views=num_views,
+    num_views=views_per_part,
     geometry=geometry,
     on_error=on_error,
 )

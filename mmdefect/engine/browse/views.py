@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,8 +66,8 @@ def split_views(sample: Sample) -> dict[str, tuple[torch.Tensor, Any]]:
     """Take the images of one sample apart.
 
     Args:
-        sample (Sample): What a pipeline made: one image, one per branch (``MultiBranch``), or a
-            list of views.
+        sample (Sample): What a pipeline made: one image, one per branch (``MultiBranch``), a list
+            of views, or a part with ``views`` that are one of these.
 
     Returns:
         dict[str, tuple[Tensor, DetDataSample | None]]: Image and data sample by branch or view;
@@ -80,6 +80,12 @@ def split_views(sample: Sample) -> dict[str, tuple[torch.Tensor, Any]]:
         >>> list(split_views(Sample(0, 0, None, {'inputs': [image, image]})))
         ['view 0', 'view 1']
     """
+    if 'views' in sample.item:
+        return {
+            f'{name} view {pair[1].view_id}'.lstrip(): pair
+            for view in sample.item['views']
+            for name, pair in split_views(replace(sample, item=view)).items()
+        }
     inputs, data = sample.item['inputs'], sample.item.get('data_samples')
     if isinstance(inputs, Mapping):
         data = data or {}
@@ -128,7 +134,7 @@ def to_model(
                 channels=int(image.shape[0]),
                 **_boxes(record),
                 path=str(getattr(record, 'img_path', '') or ''),
-                annotated=samples[number].annotated,
+                annotated=_annotated(samples[number], record),
             )
     return seen
 
@@ -160,6 +166,11 @@ def to_picture(
         image = image[[2, 1, 0]]
     pixels = image.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
     return np.ascontiguousarray(pixels.numpy())
+
+
+def _annotated(sample: Sample, record: Any) -> int | None:
+    """Boxes annotated in the image: a part counts those of all its views."""
+    return len(record.instances) if 'views' in sample.item else sample.annotated
 
 
 def _boxes(record: Any) -> dict[str, Any]:

@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.structures import InstanceData
 
 import mmdefect.registry  # noqa: F401  registers the scope
-from mmdefect.engine.browse import browse
 from mmdefect.datasets.seeded_draw import seeded
+from mmdefect.engine.browse import browse
 from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample
 from mmdefect.engine.browse.views import split_views, to_model, to_picture
 from mmdefect.engine.config_file import read_config
@@ -71,6 +73,28 @@ def test_single_branched_and_multi_view_samples():
     listed = {'inputs': [image, image], 'data_samples': [1, 2]}
     assert split_views(Sample(0, 0, None, listed)) == {'view 0': (image, 1), 'view 1': (image, 2)}
     assert split_views(Sample(0, 0, None, {'inputs': image})) == {'': (image, None)}
+
+
+def test_views_of_a_part_keep_their_ids_branches_and_counts():
+    image = torch.zeros(3, 4, 4)
+
+    def record(view_id, boxes=()):
+        found = DetDataSample(metainfo={'view_id': view_id, 'instances': list(boxes)})
+        found.gt_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long())
+        return found
+
+    first, third = record(0, [{}, {}]), record(2)
+    plain = [{'inputs': image, 'data_samples': sample} for sample in (first, third)]
+    part = Sample(0, 0, 2, {'views': plain})
+    assert split_views(part) == {'view 0': (image, first), 'view 2': (image, third)}
+    (views,) = to_model([part], lambda data, training: data, training=False)
+    # The part has two boxes, which the pipeline cut away, but its second view never had any.
+    assert [view.state for view in views.values()] == ['0 of 2 boxes left', 'good']
+    names = ('unsup_teacher', 'unsup_student')
+    branched = {'inputs': dict.fromkeys(names, image), 'data_samples': dict.fromkeys(names, third)}
+    assert list(split_views(Sample(0, 0, None, {'views': [branched]}))) == [
+        'unsup_teacher view 2', 'unsup_student view 2',
+    ]  # fmt: skip
 
 
 class Concatenated:
