@@ -466,6 +466,78 @@ def test_state_goes_on_after_a_restart(make_teacher, make_batch):
     assert first.thresholds.moved[0] == second.thresholds.moved[0] > 0
 
 
+FUSION = dict(type='mmdefect.CrossViewFusion', channels=16, num_heads=2, tokens=64)
+
+
+@pytest.fixture
+def run_parts(make_teacher, make_batch):
+    """Losses of a labelled and an unlabelled part: two views to inspect, one template each."""
+
+    def run_it(kind, fusion=None, template=0.0, third='reference', **settings):
+        multi = 'RetinaNet' if kind == 'one_stage' else 'FasterRCNN'
+        detector = dict(type=f'mmdefect.MultiView{multi}', fusion=copy.deepcopy(fusion))
+        model = make_teacher(kind, detector=detector, **settings).eval()
+        if fusion:
+            with torch.no_grad():
+                for name, weight in model.named_parameters():
+                    if 'fusion' in name:
+                        # The gate is closed at first.
+                        weight.add_(0.1)
+        inputs, samples = make_batch(labelled=3, unlabelled=3)
+        for branch, views in samples.items():
+            for view, sample in enumerate(views):
+                sample.set_metainfo(
+                    dict(
+                        part_id=branch[:3], view_id=view, part_homography=np.eye(3),
+                        view_role=third if view == 2 else 'inspect',
+                    )
+                )  # fmt: skip
+            inputs[branch][2] += template
+        # Two views find the first place, one of them the second; a third finds nothing.
+        found = [(PLACES[0], 0.9, 0), (PLACES[1], 0.9, 1)], [(PLACES[0], 0.8, 0)], []
+        say(model, *found[: 2 + (third == 'inspect')])
+        losses = run(model, (inputs, samples))
+        return {key: total(value) for key, value in losses.items()}, model
+
+    return run_it
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_reference_views_feed_the_fusion_and_nothing_else(run_parts, kind):
+    alone, model = run_parts(kind)
+    assert alone == run_parts(kind, template=5.0)[0]
+    assert len(model.last_pseudo_labels) == 2
+    fused = run_parts(kind, fusion=FUSION)[0]
+    assert alone['pseudo/count/dent'] == fused['pseudo/count/dent'] == 2
+    other = run_parts(kind, fusion=FUSION, template=5.0)[0]
+    for key, value in fused.items():
+        if '_loss_' in key and 'cls' in key:
+            assert value != other[key], key
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_views_of_a_part_vote(run_parts, kind):
+    votes = dict(type='mmdefect.ViewConsensus', confirmed_weight=2.0, lonely_weight=0.25)
+    losses, model = run_parts(kind, consensus=votes)
+    assert losses['pseudo/consensus_rate'] == pytest.approx(2 / 3)
+    weights = [view.pred_instances.cls_weights.tolist() for view in model.last_pseudo_labels]
+    assert weights == [[2.0, 0.25], [2.0]]
+    without, _ = run_parts(kind)
+    assert losses['unsup_loss_bbox'] > 0 and losses['unsup_loss_bbox'] != without['unsup_loss_bbox']
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_box_that_a_view_missed_teaches_there_too(run_parts, kind):
+    votes = dict(type='mmdefect.ViewConsensus', add_missed=True, added_weight=0.5)
+    losses, model = run_parts(kind, third='inspect', consensus=votes)
+    third = model.last_pseudo_labels[2].pred_instances
+    assert third.bboxes.tolist() == [PLACES[0]] and third.added.all()
+    assert third.cls_weights.tolist() == [0.5] and third.reg_weights.tolist() == [0.5]
+    assert losses['pseudo/count/dent'] == 3 and losses['pseudo/clean_images'] == 0
+    without, _ = run_parts(kind, third='inspect')
+    assert without['pseudo/count/dent'] == 2
+
+
 @pytest.mark.parametrize(
     ('kind', 'settings', 'message'),
     [
