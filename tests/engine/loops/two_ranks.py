@@ -6,6 +6,7 @@ return goes to ``FOLDER/rank<n>.json``. Without a launcher it is one process.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import Runner
-from test_guarded_iter_based_train_loop import Images, Twins, Watch, state_of
 
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.engine.cpu_ranks import cpu_ranks
@@ -32,6 +33,9 @@ NUMBER = itertools.count()
 
 def guard(folder, faults, optim_wrapper, max_undone=20):
     """Train twins; batch b of rank r holds the images 4 b + r and 4 b + 2 + r."""
+    twins = importlib.import_module('test_guarded_iter_based_train_loop')
+    MODELS.register_module(module=twins.Twins, force=True)
+    DATASETS.register_module(module=twins.Images, force=True)
     faults = {int(index): fault for index, fault in faults.items()}
     config = Config(
         dict(
@@ -47,7 +51,7 @@ def guard(folder, faults, optim_wrapper, max_undone=20):
             experiment_name=f'guard{next(NUMBER)}',
         )
     )  # fmt: skip
-    watch, message = Watch(), None
+    watch, message = twins.Watch(), None
     with cpu_ranks(config):
         runner = Runner.from_cfg(config)
         runner.register_hook(watch)
@@ -58,7 +62,7 @@ def guard(folder, faults, optim_wrapper, max_undone=20):
     # Each rank has statistics of its own in batch normalisation.
     weights = {
         name: value.double().sum().item()
-        for name, value in state_of(runner).items()
+        for name, value in twins.state_of(runner).items()
         if 'running' not in name
     }
     return {
@@ -68,7 +72,10 @@ def guard(folder, faults, optim_wrapper, max_undone=20):
 
 
 def train(folder, config, images):
-    """Two steps on one batch, of which each rank has its share: losses, boxes, weights."""
+    """Two steps on one batch, of which each rank has its share: losses, boxes, weights.
+
+    An unlabelled image has an index beyond the labelled ones.
+    """
     config = Config.fromfile(config)
     config.work_dir = folder
     config.launcher = 'pytorch' if WORLD > 1 else 'none'
@@ -83,12 +90,13 @@ def train(folder, config, images):
         wrapper = runner.build_optim_wrapper(config.optim_wrapper)
         losses = []
         for _ in range(2):
-            batch = {key: [sample[key] for sample in samples] for key in samples[0]}
-            outputs = runner.model.train_step(batch, wrapper)
-            losses.append({name: value.item() for name, value in outputs.items()})
+            outputs = runner.model.train_step(pseudo_collate(samples), wrapper)
+            losses.append({name: float(value) for name, value in outputs.items()})
+    described = [sample['data_samples'] for sample in samples]
+    described = [item['sup'] if isinstance(item, dict) else item for item in described]
     return {
         'losses': losses,
-        'boxes': sum(len(sample['data_samples'].gt_instances) for sample in samples),
+        'boxes': sum(len(item.gt_instances) for item in described if item is not None),
         'weights': sum(weight.double().abs().sum().item() for weight in runner.model.parameters()),
     }
 
@@ -96,8 +104,6 @@ def train(folder, config, images):
 def main():
     folder, scenarios = sys.argv[1:]
     torch.manual_seed(0)
-    MODELS.register_module(module=Twins)
-    DATASETS.register_module(module=Images)
     launched = dict(
         launcher='pytorch' if WORLD > 1 else 'none', env_cfg=dict(dist_cfg=dict(timeout=60))
     )
