@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 
 from mmdefect.datasets.defect_dataset import DefectDataset
 from mmdefect.datasets.images import image_size
+from mmdefect.datasets.readers import BaseReader
 from mmdefect.datasets.readers.base import OnError
 from mmdefect.datasets.transforms import PerView
 from mmdefect.datasets.view_grouping import GroupBy, ViewGrouping
@@ -41,7 +42,8 @@ class MultiViewDataset(DefectDataset):
 
     A view whose image file is missing or cannot be decoded is left out of its part, counted and
     warned of once, whatever ``on_error`` says, also when the file is lost during training. No
-    other image takes its place. A part without any inspect view left is an error.
+    other image takes its place. A part that keeps reference views only is an error, and so is one
+    that loses its last view during training.
 
     Args:
         group_by ('keys' | 'pattern' | 'folder' | 'image'): What tells part and view of an image,
@@ -127,6 +129,11 @@ class MultiViewDataset(DefectDataset):
     def unreadable_views(self) -> int:
         """Views that were loaded from the annotations and whose files then could not be read."""
         return int(self._unreadable.values.sum())
+
+    def _build_reader(self) -> BaseReader:
+        reader = super()._build_reader()
+        reader.drop_bad_files = True
+        return reader
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read, check and convert all records, and group them by part.

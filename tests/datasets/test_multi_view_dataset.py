@@ -189,6 +189,31 @@ def test_a_view_missing_on_loading_is_left_out_counted_and_never_replaced(
     assert [int(view['inputs'][0, 0, 0]) for view in views] == [0, 2]
 
 
+@pytest.mark.parametrize('fault', [Path.unlink, lambda path: path.write_bytes(b'')])
+def test_files_that_give_no_size_are_left_out_too(write_parts, tmp_path, fault):
+    def without_sizes(content):
+        for image in content['images']:
+            del image['width'], image['height']
+
+    path = write_parts((2, 2), change=without_sizes)
+    fault(tmp_path / 'train/p1_v0.png')
+    dataset = build(path)
+    pattern = r'(?P<part>p\d)_v(?P<view>\d)'
+    plain = folder(tmp_path / 'train', group_by='pattern', pattern=pattern, geometry='free')
+    for found in (dataset, plain):
+        views = [
+            [view['view_id'] for view in found.get_data_info(index)['views']] for index in (0, 1)
+        ]
+        assert views == [[0, 1], [1]]
+    assert len(dataset.problems) == 1 and 'p1_v0.png' in str(dataset.problems[0])
+    fault(tmp_path / 'train/p1_v1.png')
+    assert len(build(path)) == 1
+    with pytest.raises(InputError, match='no images; dropped 4: .*p0_v0.png'):
+        for view in range(2):
+            fault(tmp_path / f'train/p0_v{view}.png')
+        build(path)
+
+
 @pytest.mark.parametrize('fault', [Path.unlink, truncate])
 def test_a_view_lost_during_training_is_told_of_once(write_parts, tmp_path, fault, warnings):
     dataset = build(write_parts((3, 2)), pipeline=[per_view(*LOAD, SCALE, PACK)])

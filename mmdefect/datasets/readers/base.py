@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.files import is_file
 from mmdefect.datasets.readers.image_list import ImageList
-from mmdefect.errors import InputError
+from mmdefect.errors import ImageFileError, InputError
 from mmdefect.structures import ImageRecord, Problem
 
 __all__ = ['BaseReader', 'OnError', 'Unlabelled', 'require_choice']
@@ -48,6 +48,8 @@ class BaseReader(ABC):
         problems (list[Problem]): What the latest iteration dropped.
         notes (list[str]): What the latest iteration found worth a warning.
         declares_classes (bool): The format lists its classes apart from its boxes.
+        drop_bad_files (bool): An image file that is missing or cannot be decoded is dropped and
+            listed even where ``on_error`` is ``raise``. False until it is set.
 
     Example:
         >>> from mmdefect.datasets.readers import COCOReader
@@ -72,6 +74,7 @@ class BaseReader(ABC):
         self.source = Path(source)
         self.folder = self.source.parent if is_file(self.source) else self.source
         self.on_error = on_error
+        self.drop_bad_files = False
         self.list_file: Path | None = None
         if list_file is not None:
             below = [self.folder / folder / list_file for folder in self._list_folders]
@@ -172,7 +175,10 @@ class BaseReader(ABC):
         if str(error).endswith(_CURE):
             raise error
         where, _, what = str(error).partition(': ')
-        self.problem(where, what)
+        if self.drop_bad_files and isinstance(error, ImageFileError):
+            self.problems.append(Problem(where, what))
+        else:
+            self.problem(where, what)
 
     def size_of(self, image: Path) -> tuple[int, int] | None:
         """The upright size of an image, from its header.

@@ -260,7 +260,7 @@ class COCOReader(BaseReader):
             try:
                 return image_size(path)
             except InputError as error:
-                self.problem(where, f'has no size: {error}')
+                self.refuse(type(error)(f'{where}: has no size: {error}'))
                 return None
         try:
             return whole_size(where, json_number(width), json_number(height))
