@@ -94,6 +94,10 @@ def _draw_curves(
     _plain(axes, title)
     axes.set_ylim(0, max(highest * 1.08, 0.01))
     axes.xaxis.get_major_locator().set_params(integer=True)
+    places = np.unique(np.concatenate([values[:, 0] for values in points.values()]))
+    if len(places) == 1:
+        # Else the axis would have fractions of an iteration.
+        axes.set_xlim(places[0] - 1, places[0] + 1)
     axes.set_xlabel(unit, color=_INK, fontsize=9)
     axes.grid(axis='y', color='#e6e8eb')
     axes.set_axisbelow(True)

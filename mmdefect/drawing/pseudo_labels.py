@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,11 @@ from mmdefect.drawing.boxes import draw_boxes
 from mmdefect.drawing.sheet import contact_sheet
 
 __all__ = ['PseudoLabelImage', 'draw_pseudo_labels']
+
+# Boxes of an image that carry words; more would hide it.
+_WORDS = 20
+# Width of a character of the legend in pixels.
+_CHARACTER = 7.2
 
 
 def _no_boxes() -> npt.NDArray[np.float32]:
@@ -98,6 +104,8 @@ def draw_pseudo_labels(
 ) -> npt.NDArray[np.uint8]:
     """Draw unlabelled images side by side, the teacher's boxes solid, hidden ground truth dashed.
 
+    The best boxes lie on top; of each image the best 20 carry words.
+
     Args:
         images (Sequence[PseudoLabelImage]): One image or more.
         classes (Sequence[str]): Class names by index.
@@ -114,16 +122,22 @@ def draw_pseudo_labels(
     Example:
         >>> sheet = draw_pseudo_labels([PseudoLabelImage(np.zeros((9, 9, 3), np.uint8))], ['dent'])
         >>> sheet.shape
-        (347, 332, 3)
+        (362, 332, 3)
     """
     cells = [_cell(image, classes, cell) for image in images]
     captions = [f'{image.caption}\n{_counts(image)}' for image in images]
     sheet = contact_sheet(cells, columns, cell=(cell, cell), captions=captions)
     if not legend:
         return sheet
+    width = sheet.shape[1] - 12
+    lines = [
+        part
+        for line in legend.split('\n')
+        for part in textwrap.wrap(line, max(20, int(width / _CHARACTER)))
+    ]
     # An empty image whose caption the legend is.
     blank = np.full((1, 1, 3), 255, np.uint8)
-    head = contact_sheet([blank], 1, cell=(sheet.shape[1] - 12, 1), captions=[legend])
+    head = contact_sheet([blank], 1, cell=(width, 1), captions=['\n'.join(lines)])
     return np.concatenate([head, sheet])
 
 
@@ -138,8 +152,12 @@ def _cell(image: PseudoLabelImage, classes: Sequence[str], side: int) -> npt.NDA
         picture = draw_boxes(
             picture, image.truth * scale, image.truth_labels, dashed=True, thickness=1
         )
+    # The best ones on top.
+    order = np.argsort(image.scores, kind='stable')
+    words = image.words(classes)
+    shown = [words[row] if place >= len(order) - _WORDS else '' for place, row in enumerate(order)]
     return draw_boxes(
-        picture, image.boxes * scale, image.labels, words=image.words(classes), thickness=2,
+        picture, image.boxes[order] * scale, image.labels[order], words=shown, thickness=2,
         font_scale=0.38,
     )  # fmt: skip
 

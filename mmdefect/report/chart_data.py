@@ -10,7 +10,7 @@ from mmdefect.report.logs import TrainingLog
 __all__ = ['SERIES_COLOURS', 'error_rows', 'run_data']
 
 # Colours that charts use for something else than classes.
-SERIES_COLOURS = 8
+SERIES_COLOURS = 12
 # In the order of the page: name in evaluation.json, title, meaning.
 _ERRORS = (
     ('missed', 'Nothing on it', 'A defect that no detection finds, not even one in error.'),

@@ -64,6 +64,33 @@ def test_the_legend_stands_above():
     assert (sheet[: -bare.shape[0]] < 100).any()
 
 
+def test_a_long_legend_is_wrapped():
+    heights = [
+        draw_pseudo_labels([image()], ['dent'], columns=1, cell=200, legend='word ' * words).shape[
+            0
+        ]
+        for words in (2, 40)
+    ]
+    assert heights[1] - heights[0] >= 6 * 15
+
+
+def test_of_many_boxes_the_best_carry_words():
+    many = dict(
+        boxes=np.tile([[0, 95, 8, 99.0]], (30, 1)), labels=np.array([1] * 29 + [0]),
+        scores=np.array([0.1] * 29 + [0.9]),
+    )  # fmt: skip
+    sheet = draw_pseudo_labels([image(**many)], ['a', 'b'], columns=1, cell=200)
+    # The best one lies on top, whatever its place in the list.
+    first = {key: value[::-1] for key, value in many.items()}
+    assert (sheet == draw_pseudo_labels([image(**first)], ['a', 'b'], columns=1, cell=200)).all()
+    assert coloured(sheet).sum() > 50
+    alone = {key: value[-1:] for key, value in many.items()}
+    assert (
+        coloured(sheet).sum()
+        == coloured(draw_pseudo_labels([image(**alone)], ['a'], columns=1, cell=200)).sum()
+    )
+
+
 def test_the_picture_is_left_as_it_was():
     before = BLANK.copy()
     draw_pseudo_labels([image()], ['dent'])

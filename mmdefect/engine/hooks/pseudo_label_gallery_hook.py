@@ -23,6 +23,7 @@ __all__ = ['PseudoLabelGalleryHook']
 
 _BRANCH = 'unsup_teacher'
 _NAME = 'pseudo_labels'
+_THRESHOLDS = ('initial', 'cls', 'rpn')
 _LEGEND = (
     'Solid: boxes of the teacher. Behind the score: i, c, r: at least the threshold initial, cls, '
     'rpn.\nx: weight by the votes of the views; +: added where other views have it. '
@@ -164,11 +165,7 @@ def _image(sample: Any, picture: NDArray[np.uint8]) -> PseudoLabelImage:
         # The preprocessor has resized the batch.
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     found, truth = sample.pred_instances, sample.get('gt_instances')
-    uses = {
-        key.removeprefix('for_'): _array(found[key])
-        for key in found.keys()  # noqa: SIM118  iterating gives single boxes
-        if key.startswith('for_')
-    }
+    uses = {name: _array(found[f'for_{name}']) for name in _THRESHOLDS if f'for_{name}' in found}
     return PseudoLabelImage(
         picture,
         caption=_caption(sample),

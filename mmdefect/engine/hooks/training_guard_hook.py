@@ -224,20 +224,20 @@ you mean 'limit'?
         counts, precisions = [], []
         for name, value in outputs.items():
             if name.startswith(_COUNT):
-                counts.append(float(value))
+                counts.append(_number(value))
             elif name.startswith(_PRECISION):
-                precisions.append(float(value))
+                precisions.append(_number(value))
             elif name.startswith(_STAGE):
-                self.history.stages[name.removeprefix(_STAGE)] = float(value)
+                self.history.stages[name.removeprefix(_STAGE)] = _number(value)
         if 'loss' in outputs:
-            self._add('loss', float(outputs['loss']))
+            self._add('loss', _number(outputs['loss']))
         if counts:
             self._add('count', sum(counts))
             self.history.silent = 0 if any(counts) else self.history.silent + 1
         if precisions:
             self._add('precision', float(np.mean(precisions)))
         if 'pseudo/score_best' in outputs:
-            self.history.best_score = float(outputs['pseudo/score_best'])
+            self.history.best_score = _number(outputs['pseudo/score_best'])
 
     def _add(self, name: str, value: float) -> None:
         if math.isfinite(value):
@@ -307,7 +307,7 @@ you mean 'limit'?
         for item in said[len(self._said) :]:
             self._said.append(item)
             self._active |= {
-                index for index, rule in enumerate(self.rules) if rule[0] == item['rule']
+                index for index, rule in enumerate(self.rules) if rule[0] == item.get('rule')
             }
 
 
@@ -353,6 +353,10 @@ def _checked(rule: Mapping[str, Any], action: str, window: int) -> tuple[str, di
 
 def _inner(model: Any) -> Any:
     return model.module if is_model_wrapper(model) else model
+
+
+def _number(value: Any) -> float:
+    return value.item() if hasattr(value, 'item') else float(value)
 
 
 def _finite(value: float) -> float | None:

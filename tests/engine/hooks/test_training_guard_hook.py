@@ -39,7 +39,8 @@ class Training:
             self.hook.before_train_iter(self.runner, 0)
             outputs = {key.replace('__', '/'): torch.tensor(v) for key, v in numbers.items()}
             if loss is not None:
-                outputs['loss'] = torch.tensor(loss)
+                # Of a model that trains, the loss has a gradient.
+                outputs['loss'] = torch.tensor(loss, requires_grad=True)
             self.hook.after_train_iter(self.runner, 0, outputs=outputs if loss is not None else {})
             self.runner.iter += 1
         return self
@@ -135,6 +136,7 @@ def test_stops_before_the_next_iteration(tmp_path):
         training.steps([1.0])
 
 
+@pytest.mark.filterwarnings('error')
 def test_windows_and_undone_iterations(tmp_path):
     rules = [dict(name='loss_stuck', span=8)]
     training = Training(tmp_path, TrainingGuardHook(rules, window=4)).start()
