@@ -45,7 +45,7 @@ def run_worker(run_python, tmp_path):
     def run(launcher, scenarios):
         folder = tmp_path / str(len(launcher))
         folder.mkdir(exist_ok=True)
-        done = run_python(*launcher, WORKER, folder, json.dumps(scenarios), timeout=200)
+        done = run_python(*launcher, WORKER, folder, json.dumps(scenarios), timeout=400)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
         return [json.loads(path.read_text()) for path in sorted(folder.glob('rank*.json'))]
 
