@@ -38,11 +38,11 @@ def build() -> Callable[..., torch.nn.Module]:
     def make(kind: str, multi_view: bool = True, seed: int = 0, **changes):
         init_default_scope('mmdet')
         name = f'multi_view_{kind}' if multi_view else kind
-        config = Config.fromfile(BASES / f'{name}_r18_fpn.py').model
-        _shrink(config)
-        config.update(changes)
+        config = Config.fromfile(BASES / f'{name}_r18_fpn.py')
+        _shrink(config.model)
+        config.merge_from_dict({f'model.{key}': value for key, value in changes.items()})
         torch.manual_seed(seed)
-        model = MODELS.build(config)
+        model = MODELS.build(config.model)
         model.init_weights()
         return model.eval()
 
