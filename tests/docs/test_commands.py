@@ -15,6 +15,11 @@ TINY = (
     'train_cfg.max_epochs=1 train_cfg.val_interval=1 '
     'train_dataloader.dataset.indices=16 val_dataloader.dataset.indices=48'
 )
+# Of trainings that count iterations.
+TINY_ITERATIONS = (
+    'train_cfg.max_iters=2 train_cfg.val_interval=2 val_dataloader.dataset.indices=2 '
+    'default_hooks.logger.interval=1'
+)
 
 
 def commands(page):
@@ -25,7 +30,9 @@ def commands(page):
 
 def shortened(line):
     if 'tools/train.py' in line and '--help' not in line:
-        return f'{line} {TINY}' if '--cfg-options' in line else f'{line} --cfg-options {TINY}'
+        by_iteration = 'soft_teacher' in line or 'supervised' in line
+        tiny = TINY_ITERATIONS if by_iteration else TINY
+        return f'{line} {tiny}' if '--cfg-options' in line else f'{line} --cfg-options {tiny}'
     if 'tools/test.py' in line:
         return f'{line} --cfg-options test_dataloader.dataset.indices=8'
     if 'benchmarks/neu_det.py' in line:
