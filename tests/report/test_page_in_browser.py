@@ -316,3 +316,32 @@ def test_a_thousand_items_within_two_seconds(browser, tmp_path: Path, write_run)
     assert max(paint) < 2000 and loaded < 2000 and max(answers) < 500
     assert size < 40e6
     assert browser.console() == []
+
+
+def test_a_semi_supervised_training(browser, work_dir: Path) -> None:
+    log = work_dir / '20260101_000000' / 'vis_data' / 'scalars.json'
+    lines = [
+        {'loss': 2.0, 'sup_loss_cls': 1.0, 'pseudo/count/rust': step, f'pseudo/count/{NASTY}': 1.0,
+         'pseudo/precision/rust': 0.5, 'pseudo/positives/level_0': 3.0, 'step': step}
+        for step in (1, 2, 3)
+    ]  # fmt: skip
+    lines.append(
+        {'teacher/mmdefect/AP50': 0.4, 'student/mmdefect/AP50': 0.3,
+         'class_progress/efficiency/rust': 2.5, 'step': 3}
+    )  # fmt: skip
+    log.write_text('\n'.join(map(json.dumps, lines)))
+    browser.view(1280, 900)
+    browser.open(write_report(work_dir))
+    assert browser.run(TEXTS, '#val-chart .keys > span') == ['AP50', 'AP50 (student)']
+    assert browser.run(COUNT, '#loss-chart path') == 2
+    assert browser.run(TEXTS, '#class-metric button') == ['efficiency']
+    assert browser.run(TEXTS, '#pseudo-statistic button') == ['count', 'precision', 'positives']
+    assert browser.run(TEXTS, '#pseudo-chart .keys > span') == [NASTY, 'rust']
+    browser.run(CLICK, '#pseudo-statistic button', 2)
+    assert browser.run(TEXTS, '#pseudo-chart .keys > span') == ['level_0']
+    assert 'Positive RoIs' in browser.run(TEXTS, '#pseudo-meaning')[0]
+    assert browser.console() == []
+    # Of two runs, one of them supervised.
+    browser.open(write_report(work_dir, compare=work_dir))
+    assert browser.run(TEXTS, '#pseudo-chart .keys > span') == [NASTY, 'rust']
+    assert browser.console() == []

@@ -164,7 +164,7 @@
       host('pseudo-meaning').textContent = Object.hasOwn(meanings, statistic) ? meanings[statistic] : '';
       lineChart(host('pseudo-chart'), curvesOf(pick, names, colourOf, (name) => name), {
         label: `Pseudo labels: ${statistic}`, fromZero: true, xName: 'iteration', smoothed: true, height: 300,
-        y: ['kept_ratio', 'precision', 'recall', 'threshold', 'scores', 'shares'].includes(statistic) ? [0, 1] : undefined,
+        y: ['precision', 'recall', 'threshold', 'scores', 'shares'].includes(statistic) ? [0, 1] : undefined,
         say: say('iteration'),
       });
     });

@@ -10,7 +10,7 @@ import torch
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.compat.checkpoints import load
 from mmdefect.engine.hooks import TrainingGuardHook
-from mmdefect.engine.training_rules import RULES
+from mmdefect.engine.training_rules import RULES, Finding
 from mmdefect.errors import InputError
 
 DROP = {'name': 'score_drop', 'after': 0}
@@ -134,6 +134,19 @@ def test_stops_before_the_next_iteration(tmp_path):
     training.steps([1.0]).validate(0.1)
     with pytest.raises(InputError, match='stopped the training by rule score_drop at iteration 5'):
         training.steps([1.0])
+
+
+def test_other_ranks_do_as_the_first_one_says(tmp_path, monkeypatch):
+    def from_first_rank(found):
+        found[:] = [Finding('the first rank saw it', 'change it')]
+
+    monkeypatch.setattr(
+        'mmdefect.engine.hooks.training_guard_hook.broadcast_object_list', from_first_rank
+    )
+    hook = TrainingGuardHook([dict(name='loss_stuck', span=4)], window=2, action='stop')
+    training = Training(tmp_path, hook).start()
+    with pytest.raises(InputError, match='at iteration 2: the first rank saw it'):
+        training.steps([3.0, 2.0, 1.0])
 
 
 @pytest.mark.filterwarnings('error')
