@@ -54,14 +54,22 @@ def run(command: Callable[[Sequence[str] | None], object]) -> None:
         )
         sys.exit(2)
     except KeyboardInterrupt as stop:
-        print('mmdefect: stopped; --resume goes on from the last checkpoint', file=sys.stderr)
-        sys.exit(128 + (stop.args[0] if stop.args else signal.SIGINT))
+        print(f'mmdefect: stopped{getattr(stop, "how", "")}', file=sys.stderr)
+        sys.exit(128 + getattr(stop, 'number', signal.SIGINT))
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
+class _Stop(KeyboardInterrupt):
+    """A signal that ends the process, and how to go on afterwards."""
+
+    def __init__(self, number: int, how: str = '') -> None:
+        super().__init__(number)
+        self.number, self.how = number, how
+
+
 def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt(number)
+    raise _Stop(number)
 
 
 def train(arguments: Sequence[str] | None = None) -> None:
@@ -96,14 +104,14 @@ def train(arguments: Sequence[str] | None = None) -> None:
     # Without a checkpoint in the work dir, --resume starts as the config says.
     resume_from = args.resume
     if resume_from == 'auto':
-        resume_from = find_latest_checkpoint(config.work_dir)
+        resume_from = _last_checkpoint(config.work_dir)
     if resume_from is not None:
         config.resume, config.load_from = True, resume_from
     if config.get('load_from') is not None:
         config.load_from = _existing(config.load_from)
     with cpu_ranks(config):
         runner = _build_runner(config)
-        with _closing_bars(runner):
+        with _closing_bars(runner), _saying_how_to_go_on(runner):
             runner.train()
 
 
@@ -190,6 +198,35 @@ def _closing_bars(runner: Runner) -> Iterator[None]:
         for hook in runner.hooks:
             if isinstance(hook, ProgressHook):
                 hook.close()
+
+
+@contextmanager
+def _saying_how_to_go_on(runner: Runner) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        last = _last_checkpoint(runner.work_dir)
+        how = '; no checkpoint has been saved yet, so it starts anew'
+        if last is not None:
+            how = f'; tools/train.py with --resume goes on from {_shown(last)}'
+        raise _Stop(getattr(stop, 'number', signal.SIGINT), how) from None
+
+
+def _last_checkpoint(work_dir: str) -> str | None:
+    """What ``last_checkpoint`` names, also where the work dir has been moved."""
+    if not (Path(work_dir) / 'last_checkpoint').is_file():
+        return None
+    named = find_latest_checkpoint(work_dir)
+    moved = Path(work_dir) / Path(named).name
+    return str(moved) if moved.is_file() and not Path(named).is_file() else named
+
+
+def _shown(path: str) -> str:
+    """Relative where that is shorter."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
 
 
 def _make_writable(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -14,21 +15,94 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name == 'nt', reason='Windows has no SIGKILL'),
 ]
-# RandomSampler of anchors and RoIs draws numbers in each step; validation and checkpoint fall on
-# the same iteration, and the sampler starts anew in between.
-_BY_ITERATION = """
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=14, val_interval=4)
+# What makes a training by iterations end where the tests want it: checkpoint and validation fall
+# on the same iteration, and the training is killed two iterations later.
+_SCHEDULE = """
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=6),
+    dict(type='MultiStepLR', milestones=[7], by_epoch=False)]
+randomness = dict(seed=3)
+log_processor = dict(by_epoch=False, window_size=1)
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='DetLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+custom_imports = dict(imports=['mmdefect', 'kill_hook'], allow_failed_imports=False)
+"""
+# RandomSampler of anchors and RoIs draws numbers in each step. MMEngine's sampler knows no seed
+# per item, so nothing is augmented.
+_PLAIN = """
+train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=10, val_interval=4)
 train_dataloader.update(
     num_workers={workers}, persistent_workers={workers} > 0,
     sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True))
 train_dataloader['dataset']['pipeline'] = load + boxes + resize + pack
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=6),
-    dict(type='MultiStepLR', milestones=[7], by_epoch=False)]
-log_processor = dict(by_epoch=False)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(by_epoch=False, interval=4))
-custom_imports = dict(imports=['mmdefect', 'kill_hook'], allow_failed_imports=False)
 custom_hooks = _base_.custom_hooks + [dict(type='KillHook')]
+"""
+# Everything at once: parts of two views, half of them unlabelled, augmented; fusion, box jitter,
+# votes of views, thresholds that adapt, the averaged teacher and its ramp.
+_SEMI = """
+parts = '{parts}'
+detector.update(
+    type='mmdefect.MultiViewFasterRCNN',
+    fusion=dict(type='mmdefect.CrossViewFusion', channels=16, num_heads=2, tokens=16, num_views=2))
+model = dict(
+    _delete_=True, type='mmdefect.MultiViewSoftTeacher', detector=detector,
+    data_preprocessor=dict(
+        type='MultiBranchDataPreprocessor', data_preprocessor=detector.data_preprocessor),
+    semi_train_cfg=dict(
+        classes=classes, unsup_weight=1.0, warmup=6, policy=dict(clean_images='background'),
+        thresholds=dict(
+            type='mmdefect.MixtureThresholds', initial=0.12, cls=0.1, rpn=0.11, lowest_cls=0.05,
+            least=8, interval=1, memory=32),
+        uncertainty=dict(type='mmdefect.BoxJitter', times=4),
+        consensus=dict(type='mmdefect.ViewConsensus', add_missed=True),
+        # No means over iterations, which start anew.
+        statistics=dict(type='mmdefect.PseudoLabelStatistics', window=1)),
+    semi_test_cfg=dict(predict_on='teacher'))
+light = dict(type='mmdefect.ColourSpace', aug_num=2)
+strong = [light, *augment, dict(type='RandomErasing', n_patches=(1, 5), ratio=(0, .2))]
+part_data = dict(
+    type='mmdefect.MultiViewDataset', metainfo=dict(classes=classes), geometry='aligned')
+load = load + [dict(type='LoadAnnotations', with_bbox=True)]
+loader = dict(
+    num_workers={workers}, persistent_workers={workers} > 0,
+    collate_fn=dict(type='mmdefect.multi_view_collate'))
+train_dataloader = dict(
+    _delete_=True, batch_size=2, **loader,
+    sampler=dict(type='mmdefect.SemiSupervisedSampler', batch_size=2, source_ratio=[1, 1]),
+    dataset=dict(type='ConcatDataset', datasets=[
+        dict(
+            **part_data,
+            reader=dict(type='mmdefect.COCOReader', ann_file=parts + '/train.json'),
+            pipeline=[dict(type='mmdefect.PerView', transforms=load + [
+                dict(type='MultiBranch', branch_field=branch_field, sup=[*augment, light] + pack)
+            ])]),
+        dict(
+            **part_data,
+            reader=dict(type='mmdefect.COCOReader', ann_file=parts + '/train.json'),
+            pipeline=[dict(type='mmdefect.PerView', transforms=load + [
+                dict(
+                    type='MultiBranch', branch_field=branch_field,
+                    unsup_teacher=augment + pack, unsup_student=strong + pack)])])]))
+val_dataloader = dict(
+    _delete_=True, batch_size=1, **loader, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        **part_data, test_mode=True,
+        reader=dict(type='mmdefect.COCOReader', ann_file=parts + '/train.json'),
+        pipeline=[dict(type='mmdefect.PerView', transforms=load + [
+            dict(type='Resize', scale=(64, 64), keep_ratio=True)] + pack)]))
+test_dataloader = val_dataloader
+train_cfg = dict(
+    _delete_=True, type='mmdefect.GuardedIterBasedTrainLoop', max_iters=10, val_interval=4)
+val_cfg = dict(type='TeacherStudentValLoop')
+default_hooks = dict(
+    logger=dict(interval=1, log_metric_by_epoch=False),
+    checkpoint=dict(
+        _delete_=True, type='mmdefect.AtomicCheckpointHook', by_epoch=False, interval=4,
+        max_keep_ckpts=1, save_best='teacher/mmdefect/AP50', rule='greater'))
+custom_hooks = [
+    dict(type='mmdefect.RandomStateHook'), dict(type='mmdefect.MeanTeacherHook', burn_in=1),
+    dict(type='mmdefect.SamplerCheckHook'), dict(type='KillHook')]
 """
 _KILL_HOOK = """
 import os, signal
@@ -43,24 +117,37 @@ class KillHook(Hook):
 """
 
 
-def losses(work_dir):
-    """Iteration -> all numbers of its line in the log, of the newest run."""
+def numbers(work_dir):
+    """Iteration -> losses, learning rate and what is said of pseudo labels, of the newest run."""
     newest = max(work_dir.glob('*/vis_data/scalars.json'), key=lambda path: path.stat().st_mtime)
-    entries = map(json.loads, newest.read_text().splitlines())
-    names = ('lr', 'time', 'data_time', 'grad_norm')
-    return {
-        entry['step']: {
-            name: value for name, value in entry.items() if 'loss' in name or name in names[:1]
-        }
-        for entry in entries
-        if 'loss' in entry
-    }
+    found = {}
+    for entry in map(json.loads, newest.read_text().splitlines()):
+        if 'loss' in entry:
+            kept = ('loss' in name or name.startswith('pseudo/') or name == 'lr' for name in entry)
+            found[entry['step']] = dict(itertools.compress(entry.items(), kept))
+    return found
+
+
+@pytest.fixture
+def parts(tmp_path, write_coco):
+    """Four parts of two views each."""
+    folder = tmp_path / 'parts'
+    content = write_coco(folder)
+    for number, image in enumerate(content['images']):
+        image.update(part_id=str(number // 2), view_id=number % 2)
+    (folder / 'train.json').write_text(json.dumps(content))
+    return folder
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_killed_and_resumed_equals_one_go(workers, make_detector, tmp_path, run_python):
+@pytest.mark.parametrize('kind', ['faster_rcnn', 'semi'])
+def test_killed_and_resumed_equals_one_go(
+    kind, workers, make_detector, parts, tmp_path, run_python
+):
     (tmp_path / 'kill_hook.py').write_text(_KILL_HOOK)
-    config = make_detector('faster_rcnn', _BY_ITERATION.format(workers=workers))
+    text = _SEMI if kind == 'semi' else _PLAIN
+    text = text.format(workers=workers, parts=parts.as_posix()) + _SCHEDULE
+    config = make_detector(kind, text)
 
     def train(name, *flags, **environment):
         return run_python(
@@ -70,17 +157,23 @@ def test_killed_and_resumed_equals_one_go(workers, make_detector, tmp_path, run_
 
     done = train('whole')
     assert done.returncode == 0, done.stderr
-    whole = losses(tmp_path / 'whole')
+    whole = numbers(tmp_path / 'whole')
     assert train('cut', KILL_BEFORE='6').returncode == -signal.SIGKILL
-    assert max(losses(tmp_path / 'cut')) == 6
+    assert max(numbers(tmp_path / 'cut')) == 6
     done = train('cut', '--resume')
     assert done.returncode == 0, done.stderr
-    resumed = losses(tmp_path / 'cut')
-    assert sorted(resumed) == list(range(5, 15))
-    for step in range(5, 15):
-        assert resumed[step] == pytest.approx(whole[step], abs=1e-5), step
+    resumed = numbers(tmp_path / 'cut')
+    assert sorted(resumed) == [5, 6, 7, 8, 9, 10]
+    for step, entry in resumed.items():
+        assert entry.keys() == whole[step].keys()
+        assert entry == pytest.approx(whole[step], abs=1e-5), step
     # What the test compares does vary.
-    assert len({round(entry['loss'], 3) for entry in whole.values()}) > 10
+    assert len({round(entry['loss'], 3) for entry in whole.values()}) > 8
+    if kind == 'semi':
+        # The first iteration is the burn-in.
+        taught = [whole[step] for step in range(2, 11)]
+        assert all(entry['pseudo/count/chip'] > 0 for entry in taught)
+        assert len({entry['pseudo/threshold/rust'] for entry in taught}) >= 3
 
 
 # One process imports, its children train and are killed: 16 MB are written after every iteration.
@@ -184,3 +277,32 @@ def test_killed_while_writing(tmp_path, run_python):
     assert epochs == sorted(epochs) and epochs[-1] > epochs[0] + kills / 2
     # Kills did fall into the writing.
     assert any(name.endswith('.part') for line in rounds for name in line), done.stdout
+
+
+_LIMITED = """
+import resource, runpy, signal, sys
+# As on a full disk: what is longer cannot be written to its end.
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+def test_no_room_for_a_checkpoint(tiny_config, tmp_path, run_python):
+    script = tmp_path / 'limited.py'
+    script.write_text(_LIMITED)
+    arguments = (ROOT / 'tools/train.py', tiny_config, '--work-dir', tmp_path / 'work')
+    done = run_python(*arguments)
+    assert done.returncode == 0, done.stderr
+    before = (tmp_path / 'work' / 'epoch_1.pth').read_bytes()
+    more = ('--resume', '--cfg-options', 'train_cfg.max_epochs=2')
+    done = run_python(script, *arguments, *more, PYTHONWARNINGS='ignore', PYTHONPATH=str(ROOT))
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith('mmdefect: ') and 'epoch_2.pth: cannot be written' in line
+    assert (tmp_path / 'work' / 'epoch_1.pth').read_bytes() == before
+    assert not list((tmp_path / 'work').glob('.*'))
+    done = run_python(*arguments, *more)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'work' / 'epoch_2.pth').is_file()

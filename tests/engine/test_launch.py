@@ -2,8 +2,10 @@ import os
 import signal
 
 import pytest
+from mmengine.runner import EpochBasedTrainLoop
 
-from mmdefect.engine.launch import run
+from mmdefect.engine import launch
+from mmdefect.engine.launch import run, train
 from mmdefect.errors import InputError
 
 
@@ -31,7 +33,7 @@ def raises(error):
         (
             KeyboardInterrupt(),
             130,
-            'mmdefect: stopped; --resume goes on from the last checkpoint\n',
+            'mmdefect: stopped\n',
         ),
     ],
 )
@@ -57,7 +59,48 @@ def test_sigterm_is_a_stop_too(capsys):
     with pytest.raises(SystemExit) as caught:
         run(command)
     assert caught.value.code == 143
-    assert capsys.readouterr().err == (
-        'mmdefect: stopped; --resume goes on from the last checkpoint\n'
-    )
+    assert capsys.readouterr().err == 'mmdefect: stopped\n'
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def stop_after(action):
+    run_iter = EpochBasedTrainLoop.run_iter
+
+    def patched(self, idx, data_batch):
+        run_iter(self, idx, data_batch)
+        action(self)
+
+    return patched
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows kills at once')
+@pytest.mark.parametrize('saved', [True, False])
+def test_a_stopped_training_says_how_to_go_on(saved, tiny_config, tmp_path, monkeypatch, capsys):
+    def stop(self):
+        if saved == (self.runner.epoch == 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('mmengine.runner.EpochBasedTrainLoop.run_iter', stop_after(stop))
+    arguments = [str(tiny_config), '--work-dir', 'work', '--cfg-options', 'train_cfg.max_epochs=2']
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        run(lambda _: train(arguments))
+    assert caught.value.code == 143
+    (line,) = capsys.readouterr().err.splitlines()
+    if saved:
+        assert line == (
+            'mmdefect: stopped; tools/train.py with --resume goes on from work/epoch_1.pth'
+        )
+    else:
+        assert line == 'mmdefect: stopped; no checkpoint has been saved yet, so it starts anew'
+
+
+def test_resume_finds_the_checkpoint_of_a_moved_work_dir(tmp_path):
+    work_dir = tmp_path / 'moved'
+    work_dir.mkdir()
+    assert launch._last_checkpoint(str(work_dir)) is None
+    (work_dir / 'last_checkpoint').write_text('/nowhere/epoch_3.pth')
+    assert launch._last_checkpoint(str(work_dir)) == '/nowhere/epoch_3.pth'
+    (work_dir / 'epoch_3.pth').touch()
+    assert launch._last_checkpoint(str(work_dir)) == str(work_dir / 'epoch_3.pth')

@@ -93,8 +93,10 @@ mean 'max_keep_ckpts'?
         self._atomic = isinstance(backend, LocalBackend) and isinstance(runner, Runner)
         if self._atomic and is_main_process():
             self._remove_half_written(runner)
-        source = runner._load_from if runner._resume else None
-        if self._atomic and self.save_best and source and _inside(self.out_dir, source):
+        # Without a source it was found by the work dir's last_checkpoint.
+        source = runner._load_from
+        here = runner._resume and (source is None or _inside(self.out_dir, source))
+        if self._atomic and self.save_best and here and 'auto' not in self.key_indicators:
             self._settle_best(runner)
 
     def _remove_half_written(self, runner: Any) -> None:

@@ -106,6 +106,13 @@ class RandomStateHook(Hook):
         """
         if not runner._resume:
             return
+        # MMEngine takes the checkpoint's seed over, but the loader has been built by now.
+        seed = checkpoint.get('meta', {}).get('seed')
+        if seed not in (None, runner.seed):
+            runner.logger.warning(
+                f'The checkpoint was trained with seed {seed}, this training has {runner.seed}: '
+                f'images come in another order; set randomness.seed={seed} to go on exactly.'
+            )
         self._resumed = checkpoint.get(_KEY)
         if self._resumed is None:
             runner.logger.warning(

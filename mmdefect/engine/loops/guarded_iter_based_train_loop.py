@@ -22,6 +22,7 @@ from mmdefect.engine.guard import (
     image_names,
 )
 from mmdefect.engine.hooks.mean_teacher_hook import MeanTeacherHook
+from mmdefect.engine.loops.skipping_iterator import SkippingIterator, can_skip
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import LOOPS
 
@@ -49,6 +50,8 @@ class GuardedIterBasedTrainLoop(IterBasedTrainLoop):
     thresholds) are bit-equal to before. Iteration numbers and learning rates go on. The log says
     which images, and counts as ``guard/undone``. Works with every wrapper of one optimiser:
     mixed precision, clipping, accumulation (see :class:`mmdefect.engine.guard.GuardedStep`).
+
+    A resumed training loads none of the images that it has had, where the sampler can skip.
 
     Args:
         runner (Runner): The runner.
@@ -107,6 +110,9 @@ did you mean 'max_iters'?
         # Saved in checkpoints, and there again when a training is resumed.
         self.undone = self.runner.message_hub.get_info(_COUNT, 0) if self._iter else 0
         self.undone_in_row = 0
+        advances_slowly = not hasattr(self.dataloader_iterator, 'skip_iter')
+        if self._iter and advances_slowly and can_skip(self.dataloader):
+            self.dataloader_iterator = SkippingIterator(self.dataloader, self._iter)
         if not hasattr(model, 'parse_losses'):
             return super().run()
         model.parse_losses = self._step.noting(model.parse_losses)

@@ -118,7 +118,7 @@ def test_more_ranks_than_before_are_seeded_apart(small_runner, tmp_path, monkeyp
     checkpoint = load(tmp_path / 'epoch_1.pth')
     messages = []
     runner = SimpleNamespace(
-        _resume=True, seed=0, iter=2, logger=SimpleNamespace(warning=messages.append)
+        _resume=True, seed=3, iter=2, logger=SimpleNamespace(warning=messages.append)
     )
     module = 'mmdefect.engine.hooks.random_state_hook'
     monkeypatch.setattr(f'{module}.get_world_size', lambda: 3)
@@ -130,7 +130,8 @@ def test_more_ranks_than_before_are_seeded_apart(small_runner, tmp_path, monkeyp
         hook.before_train_iter(runner, 0)
         drawn.append(torch.rand(2).tolist())
     assert len({tuple(numbers) for numbers in drawn}) == 3
-    assert 'of 1 ranks, now there are 3' in messages[0]
+    assert 'set randomness.seed=0 to go on exactly' in messages[0]
+    assert 'of 1 ranks, now there are 3' in messages[1]
     with pytest.raises(InputError, match='needs mmdefect.AtomicCheckpointHook'):
         RandomStateHook().before_train(SimpleNamespace(hooks=[]))
 
