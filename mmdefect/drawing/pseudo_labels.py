@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmdefect.drawing.boxes import draw_boxes
+from mmdefect.drawing.colours import class_colours
 from mmdefect.drawing.sheet import contact_sheet
 
 __all__ = ['PseudoLabelImage', 'draw_pseudo_labels']
@@ -111,7 +112,8 @@ def draw_pseudo_labels(
         classes (Sequence[str]): Class names by index.
         columns (int): Images in a row. Default 4.
         cell (int): Longer side of an image on the sheet in pixels. Default 320.
-        legend (str): Text above the images, lines parted by line feeds. Default empty.
+        legend (str): Text above the images, with the colours of the classes; lines parted by line
+            feeds. Default empty: neither.
 
     Returns:
         np.ndarray: ``(h, w, 3)`` uint8, BGR.
@@ -138,7 +140,29 @@ def draw_pseudo_labels(
     # An empty image whose caption the legend is.
     blank = np.full((1, 1, 3), 255, np.uint8)
     head = contact_sheet([blank], 1, cell=(width, 1), captions=['\n'.join(lines)])
-    return np.concatenate([head, sheet])
+    return np.concatenate([head, _class_key(classes, sheet.shape[1]), sheet])
+
+
+def _class_key(classes: Sequence[str], width: int) -> npt.NDArray[np.uint8]:
+    """Names beside squares of their colours, in as many lines as they need."""
+    places, x, line = [], 6, 0
+    for name in classes:
+        needed = int(len(str(name)) * _CHARACTER) + 30
+        if x + needed > width and x > 6:
+            x, line = 6, line + 1
+        places.append((x, line))
+        x += needed
+    key = np.full((18 * (line + 1), width, 3), 255, np.uint8)
+    colours = class_colours(len(classes))
+    for name, (left, line), colour in zip(classes, places, colours, strict=True):
+        bgr = [int(colour[start : start + 2], 16) for start in (5, 3, 1)]
+        top = 18 * line + 3
+        key[top : top + 11, left : left + 11] = bgr
+        cv2.putText(
+            key, str(name), (left + 16, top + 10), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1,
+            cv2.LINE_AA,
+        )  # fmt: skip
+    return key
 
 
 def _cell(image: PseudoLabelImage, classes: Sequence[str], side: int) -> npt.NDArray[np.uint8]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmdefect.drawing import PseudoLabelImage, draw_boxes, draw_pseudo_labels
+from mmdefect.drawing import PseudoLabelImage, class_colours, draw_boxes, draw_pseudo_labels
 
 BLANK = np.full((100, 50, 3), 128, np.uint8)
 BLUE = (0xDD, 0x99, 0x11)
@@ -62,6 +62,20 @@ def test_the_legend_stands_above():
     assert sheet.shape[1] == bare.shape[1] and sheet.shape[0] > bare.shape[0] + 30
     assert (sheet[-bare.shape[0] :] == bare).all()
     assert (sheet[: -bare.shape[0]] < 100).any()
+
+
+@pytest.mark.parametrize(('names', 'lines'), [(2, 1), (12, 3)])
+def test_every_class_has_a_square_of_its_colour(names, lines):
+    classes = [f'class {number:02d}' for number in range(names)]
+    sheet = draw_pseudo_labels([image(boxes=np.zeros((0, 4)), labels=np.zeros(0, int),
+        scores=np.zeros(0))] * 2, classes, cell=200, legend='a')  # fmt: skip
+    bare = draw_pseudo_labels([image()] * 2, classes, cell=200)
+    squares = [
+        (sheet == [int(colour[start : start + 2], 16) for start in (5, 3, 1)]).all(2).sum()
+        for colour in class_colours(names)
+    ]
+    assert squares == [121] * names
+    assert sheet.shape[0] - bare.shape[0] == 1 + 15 + 12 + 18 * lines
 
 
 def test_a_long_legend_is_wrapped():
