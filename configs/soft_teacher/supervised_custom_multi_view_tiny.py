@@ -1,4 +1,4 @@
-# What soft_teacher_custom_multi_view_tiny.py is compared with: its detector, on the labelled parts alone.
+# The twin of soft_teacher_custom_multi_view_tiny.py: its detector, on the labelled parts alone.
 _base_ = [
     '../_base_/models/multi_view_faster_rcnn_tiny_focal.py',
     '../_base_/datasets/drill_multi_view.py',
