@@ -17,7 +17,14 @@ from contextlib import redirect_stdout
 from typing import Any
 
 import torch
-from peers import DEVICE, alternate, has_compiled_mmcv, print_rows, use_compiled_environment
+from peers import (
+    DEVICE,
+    alternate,
+    has_compiled_mmcv,
+    on_compiled_ops,
+    print_rows,
+    use_compiled_environment,
+)
 
 from mmdefect import ops
 from mmdefect.engine.launch import run
@@ -83,7 +90,7 @@ def nms_rows(rounds: int) -> list[dict[str, Any]]:
         steps = {'float32': lambda b=boxes, s=scores: ops.nms(b, s, 0.5)}
         if has_compiled_mmcv():
             peer = importlib.import_module('mmcv.ops').nms
-            steps['peer'] = lambda b=boxes, s=scores, f=peer: f(b, s, 0.5)
+            steps['peer'] = on_compiled_ops(lambda b=boxes, s=scores, f=peer: f(b, s, 0.5))
         rows += _rows(f'NMS of {count} boxes', alternate(steps, rounds, repeats=1), 's')
     return rows
 

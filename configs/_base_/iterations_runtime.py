@@ -23,5 +23,5 @@ custom_hooks = _base_.custom_hooks + [
         momentum=ema_momentum,
         update_buffers=True,
         priority=49,
-    )
+    ),
 ]
