@@ -22,6 +22,9 @@ _CONSTRUCTORS = frozenset({'dict', 'list', 'tuple', 'set', 'float'})
 # Packages that a config text inside a checkpoint may name.
 _PACKAGES = frozenset({'mmcv', 'mmdefect', 'mmdet', 'mmengine', 'mmpretrain'})
 
+# Registered functions of ours, which a config may call.
+_FUNCTIONS = frozenset({'mmdefect.multi_view_collate'})
+
 
 def is_plain_data(text: str) -> bool:
     """Say whether a config text only assigns literals and ``dict(...)`` of literals.
@@ -118,7 +121,7 @@ def _is_component(name: str) -> bool:
     if rest:
         # Functions such as mmengine.utils.call_command are lower case, and so are the modules
         # that a longer path could pass through (mmengine.runner.checkpoint.os).
-        return scope in _PACKAGES and rest.rpartition('.')[2][:1].isupper()
+        return name in _FUNCTIONS or scope in _PACKAGES and rest.rpartition('.')[2][:1].isupper()
     return not name or name in sys.modules or importlib.util.find_spec(name) is None
 
 

@@ -26,6 +26,7 @@ PLAIN = [
     "dataset = dict(type='PascalVOC', ann='{x}.json')",
     'a = b = 3',
     "collate_fn = dict(type='pseudo_collate')",
+    "collate_fn = dict(type='mmdefect.multi_view_collate')",
 ]
 CODE = [
     'import os',
