@@ -70,7 +70,8 @@ def autocast_layers(model: nn.Module, device_type: str, dtype: torch.dtype) -> I
     outside: list[torch.autocast] = []
 
     def enter_narrow(conv: nn.Conv2d, inputs: Any) -> Any:
-        if not _is_narrow(conv, inputs[0]) or not torch.is_autocast_enabled(device_type):
+        narrow = inputs[0].shape[-1] < conv.stride[1]
+        if not narrow or not torch.is_autocast_enabled(device_type):
             return None
         outside.append(torch.autocast(device_type, enabled=False))
         outside[-1].__enter__()
@@ -131,10 +132,6 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield from _layers(child)
         elif not isinstance(child, BaseDataPreprocessor):
             yield name, child
-
-
-def _is_narrow(conv: nn.Conv2d, inputs: torch.Tensor) -> bool:
-    return inputs.shape[-1] < conv.stride[1]
 
 
 def _to_float32(outputs: Any) -> Any:
