@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +18,8 @@ __all__ = ['cpu_ranks', 'use_device']
 
 _WRAPPER = 'mmdefect.CPUDistributedDataParallel'
 _STOCK_WRAPPERS = (None, 'MMDistributedDataParallel', _WRAPPER)
+# Seconds, of which microseconds are needed unless all cores are busy.
+_LOCK_HANDOVER = 0.5
 _FROM_LAUNCHER = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 
 
@@ -91,3 +94,7 @@ def cpu_ranks(config: Config) -> Iterator[None]:
         yield
     finally:
         torch.distributed.destroy_process_group()
+        # The model wrapper keeps gloo's threads alive beyond this. One that still has to drop a
+        # tensor waits for the interpreter's lock; if the interpreter ended first, the process
+        # would abort (SIGABRT, "terminate called without an active exception").
+        time.sleep(_LOCK_HANDOVER)

@@ -202,6 +202,7 @@ for number in range(rank, 4, 2):
 results = metric.evaluate(4)
 paths = metric.evidence and [image['path'] for image in metric.evidence['images']]
 print(rank, results['mmdefect/recall'], f"{results['mmdefect/AP50']:.6f}", paths)
+dist.destroy_process_group()
 """
 
 

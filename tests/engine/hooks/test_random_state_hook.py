@@ -35,6 +35,7 @@ def rank(number, folder):
         torch.save(checkpoint, f'{folder}/saved.pth')
     torch.save(drawn, f'{folder}/{number}.pt')
     dist.barrier()
+    dist.destroy_process_group()
 
 if __name__ == '__main__':
     mp.spawn(rank, (sys.argv[1],), 2)
