@@ -4,8 +4,6 @@ _base_ = ['./default_runtime.py']
 # ---- often changed ----------------------------------------------------------------------------
 log_interval = 50  # iterations between two log lines
 checkpoint_interval = 500  # iterations between two checkpoints
-burn_in = 1000  # iterations on labelled images alone, in which the teacher copies the student; 0
-# with load_from of a training that had them
 
 # ---- sometimes --------------------------------------------------------------------------------
 decay = 0.999  # share of itself that the teacher keeps in each step
@@ -21,7 +19,7 @@ default_hooks = dict(
 )
 log_processor = dict(window_size=log_interval, by_epoch=False)
 custom_hooks = _base_.custom_hooks + [
-    dict(type='mmdefect.MeanTeacherHook', decay=decay, burn_in=burn_in),
+    dict(type='mmdefect.MeanTeacherHook', decay=decay),
     dict(type='mmdefect.ClassProgressHook'),
     dict(type='mmdefect.PseudoLabelGalleryHook', interval=gallery_interval),
     dict(type='mmdefect.TrainingGuardHook', rules=guard_rules, action=guard_action),

@@ -40,6 +40,7 @@ model = dict(
     ),
     semi_train_cfg=dict(
         classes=_base_.classes,
+        burn_in=burn_in,
         unsup_weight=unsup_weight,
         warmup=warmup,
         thresholds=dict(
@@ -59,7 +60,3 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=False, T_max=max_iters),
 ]
 optim_wrapper = dict(optimizer=dict(lr=lr))
-custom_hooks = [
-    {**hook, 'burn_in': burn_in} if hook['type'] == 'mmdefect.MeanTeacherHook' else hook
-    for hook in _base_.custom_hooks
-]

@@ -7,6 +7,7 @@ _base_ = [
 ]
 
 # ---- often changed ----------------------------------------------------------------------------
+burn_in = 1000  # iterations on labelled images alone; 0 with load_from of a training that had them
 lr = 5e-4  # peak learning rate, for 4 labelled images per step
 initial_thr = 0.4  # score from which a box may teach its place
 cls_thr = 0.35  # score from which a box teaches its class; a number, or one per class name
@@ -35,6 +36,7 @@ model = dict(
     ),
     semi_train_cfg=dict(
         classes=_base_.classes,
+        burn_in=burn_in,
         unsup_weight=unsup_weight,
         warmup=warmup,
         thresholds=dict(

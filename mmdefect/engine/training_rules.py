@@ -322,10 +322,10 @@ the score floor, 0 from the threshold cls on; its best score was .310'
         f'no pseudo label for {history.silent} iterations; boxes of the teacher per iteration '
         f'lately: {", ".join(said)}{best}',
         'lower the thresholds (semi_train_cfg.thresholds), or train longer on labelled images '
-        'first (burn_in of MeanTeacherHook)'
+        'first (semi_train_cfg.burn_in)'
         if floor
-        else 'the teacher finds nothing at all: train longer on labelled images first (burn_in of '
-        'MeanTeacherHook)',
+        else 'the teacher finds nothing at all: train longer on labelled images first '
+        '(semi_train_cfg.burn_in)',
     )
 
 

@@ -50,7 +50,8 @@ model = dict(
     data_preprocessor=dict(
         type='MultiBranchDataPreprocessor', data_preprocessor=detector.data_preprocessor),
     semi_train_cfg=dict(
-        classes=classes, unsup_weight=1.0, warmup=6, policy=dict(clean_images='background'),
+        classes=classes, burn_in=1, unsup_weight=1.0, warmup=6,
+        policy=dict(clean_images='background'),
         thresholds=dict(
             type='mmdefect.MixtureThresholds', initial=0.12, cls=0.1, rpn=0.11, lowest_cls=0.05,
             least=8, interval=1, memory=32),
@@ -101,7 +102,7 @@ default_hooks = dict(
         _delete_=True, type='mmdefect.AtomicCheckpointHook', by_epoch=False, interval=4,
         max_keep_ckpts=1, save_best='teacher/mmdefect/AP50', rule='greater'))
 custom_hooks = [
-    dict(type='mmdefect.RandomStateHook'), dict(type='mmdefect.MeanTeacherHook', burn_in=1),
+    dict(type='mmdefect.RandomStateHook'), dict(type='mmdefect.MeanTeacherHook'),
     dict(type='mmdefect.SamplerCheckHook'), dict(type='KillHook')]
 """
 _KILL_HOOK = """

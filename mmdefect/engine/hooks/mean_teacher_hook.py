@@ -28,10 +28,11 @@ class MeanTeacherHook(Hook):
 
     * The ramp: in its k-th update the teacher keeps ``min(decay, k / (k + 1))``. Until ``decay`` is
       reached it is the plain mean of all students so far, and early mistakes are forgotten.
-    * The burn-in: for so many iterations the teacher is a copy of the student, and the model's
-      attribute ``burning_in`` is True, by which it lets the supervised loss count alone. Without
-      burn-in the teacher is a copy once, before the first iteration. A resumed training goes on
-      with the teacher of its checkpoint, and with the decay of its iteration.
+    * The burn-in: for as many iterations as the model's attribute ``burn_in`` says
+      (``model.semi_train_cfg.burn_in``) the teacher is a copy of the student, and its attribute
+      ``burning_in`` is True, by which it lets the supervised loss count alone. Without burn-in
+      the teacher is a copy once, before the first iteration. A resumed training goes on with the
+      teacher of its checkpoint, and with the decay of its iteration.
     * The teacher is in evaluation mode whatever the loop does, and its weights are taken out of
       the optimiser.
 
@@ -39,7 +40,6 @@ class MeanTeacherHook(Hook):
         decay (float): Share of itself that the teacher keeps, in [0, 1). Default 0.999.
         interval (int): Iterations between two updates, >= 1. Default 1; with gradient
             accumulation, its count.
-        burn_in (int): Iterations without pseudo labels. Default 0.
         ramp (bool): Whether the decay grows from 1/2. Default True.
         **unknown: Refused.
 
@@ -47,9 +47,9 @@ class MeanTeacherHook(Hook):
         InputError: A value is out of range or a key unknown.
 
     Example:
-        >>> hook = MeanTeacherHook(decay=0.999, burn_in=100)
-        >>> [hook.decay_at(iteration) for iteration in (0, 99, 100, 101, 5000)]
-        [0.0, 0.0, 0.5, 0.6666666666666666, 0.999]
+        >>> hook = MeanTeacherHook(decay=0.999)
+        >>> [hook.decay_at(iteration, burn_in=100) for iteration in (0, 99, 100, 102, 5000)]
+        [0.0, 0.0, 0.5, 0.75, 0.999]
 
     Source:
         Tarvainen, Valpola: Mean teachers are better role models, NeurIPS 2017 (ramp: their
@@ -60,7 +60,6 @@ class MeanTeacherHook(Hook):
         self,
         decay: float = 0.999,
         interval: int = 1,
-        burn_in: int = 0,
         ramp: bool = True,
         **unknown: Any,
     ) -> None:
@@ -69,31 +68,33 @@ class MeanTeacherHook(Hook):
                 "MeanTeacherHook: unknown key 'momentum', which is the student's share in "
                 'MMDetection; set decay = 1 - momentum'
             )
-        reject_unknown_keys('MeanTeacherHook', unknown, ('decay', 'interval', 'burn_in', 'ramp'))
+        if 'burn_in' in unknown:
+            raise InputError(
+                "MeanTeacherHook: unknown key 'burn_in', which is the model's; set "
+                'model.semi_train_cfg.burn_in'
+            )
+        reject_unknown_keys('MeanTeacherHook', unknown, ('decay', 'interval', 'ramp'))
         if not 0 <= decay < 1:
             raise InputError(f'MeanTeacherHook: decay must be in [0, 1), got {decay!r}')
-        for name, value, least in (('interval', interval, 1), ('burn_in', burn_in, 0)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(
-                    f'MeanTeacherHook: {name} must be an integer >= {least}, got {value!r}'
-                )
+        if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
+            raise InputError(f'MeanTeacherHook: interval must be an integer >= 1, got {interval!r}')
         self.decay = decay
         self.interval = interval
-        self.burn_in = burn_in
         self.ramp = ramp
 
-    def decay_at(self, iteration: int) -> float:
+    def decay_at(self, iteration: int, burn_in: int = 0) -> float:
         """What the teacher keeps of itself after an iteration.
 
         Args:
             iteration (int): Counted from 0.
+            burn_in (int): Iterations without pseudo labels. Default 0.
 
         Returns:
             float: 0 is a copy of the student.
         """
-        if iteration < self.burn_in:
+        if iteration < burn_in:
             return 0.0
-        updates = (iteration + 1 - self.burn_in + self.interval - 1) // self.interval
+        updates = (iteration + 1 - burn_in + self.interval - 1) // self.interval
         return min(self.decay, updates / (updates + 1)) if self.ramp else self.decay
 
     def before_run(self, runner: Any) -> None:
@@ -135,7 +136,7 @@ class MeanTeacherHook(Hook):
         """
         model = _inner(runner.model)
         model.teacher.eval()
-        model.burning_in = runner.iter < self.burn_in
+        model.burning_in = runner.iter < _burn_in(model)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -148,16 +149,21 @@ class MeanTeacherHook(Hook):
             data_batch (Any): Not used. Default None.
             outputs (dict | None): Not used. Default None.
         """
-        iteration = runner.iter
-        decay = self.decay_at(iteration)
-        if iteration < self.burn_in or (iteration + 1 - self.burn_in) % self.interval == 0:
-            model = _inner(runner.model)
+        model, iteration = _inner(runner.model), runner.iter
+        burn_in = _burn_in(model)
+        decay = self.decay_at(iteration, burn_in)
+        if iteration < burn_in or (iteration + 1 - burn_in) % self.interval == 0:
             _average(model.student, model.teacher, decay)
         runner.message_hub.update_scalar('train/teacher_decay', decay)
 
 
 def _inner(model: nn.Module) -> Any:
     return model.module if is_model_wrapper(model) else model
+
+
+def _burn_in(model: Any) -> int:
+    """Of a detector that knows no burn-in, such as MMDetection's, there is none."""
+    return getattr(model, 'burn_in', 0)
 
 
 def _check_twins(model: Any) -> None:

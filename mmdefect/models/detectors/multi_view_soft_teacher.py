@@ -25,8 +25,8 @@ from mmdefect.registry import MODELS
 __all__ = ['MultiViewSoftTeacher']
 
 _KEYS = (
-    'classes', 'sup_weight', 'unsup_weight', 'warmup', 'thresholds', 'policy', 'uncertainty',
-    'consensus', 'statistics', 'freeze_teacher',
+    'classes', 'burn_in', 'sup_weight', 'unsup_weight', 'warmup', 'thresholds', 'policy',
+    'uncertainty', 'consensus', 'statistics', 'freeze_teacher',
 )  # fmt: skip
 
 
@@ -56,6 +56,9 @@ class MultiViewSoftTeacher(SemiBaseDetector):
             what takes its targets as they do, or :class:`MultiViewFasterRCNN` and
             :class:`MultiViewRetinaNet`. Student and teacher are both built of it.
         semi_train_cfg (dict): ``classes`` (Sequence[str]): names in the order of the labels.
+            ``burn_in`` (int): iterations on labelled images alone, in which the teacher is a
+            copy of the student, default 0: both begin with the weights of ``load_from``, be it
+            a checkpoint of this model or of ``detector``.
             ``sup_weight``, ``unsup_weight`` (float): factors of the losses, default 1 each.
             ``warmup`` (int): iterations, after the burn-in, during which the unsupervised factor
             rises evenly, default 0. ``thresholds`` (dict):
@@ -217,12 +220,7 @@ class MultiViewSoftTeacher(SemiBaseDetector):
         self.statistics = _build(config.get('statistics'), PseudoLabelStatistics, classes=classes)
         votes = config.get('consensus')
         self.consensus = None if votes is None else _build(votes, None, classes=classes)
-        self.warmup = config.get('warmup', 0)
-        if isinstance(self.warmup, bool) or not isinstance(self.warmup, int) or self.warmup < 0:
-            raise InputError(
-                'MultiViewSoftTeacher: semi_train_cfg.warmup must be an integer >= 0, '
-                f'got {self.warmup!r}'
-            )
+        self.burn_in, self.warmup = (_iterations(config, key) for key in ('burn_in', 'warmup'))
 
     def _unsupervised_weight(self) -> float:
         self.unsupervised_iterations += 1
@@ -282,6 +280,15 @@ def _extract(
     if hasattr(detector, 'extract_views'):
         return detector.extract_views(inputs, samples)
     return detector.extract_feat(inputs), samples
+
+
+def _iterations(config: Mapping[str, Any], key: str) -> int:
+    value = config.get(key, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InputError(
+            f'MultiViewSoftTeacher: semi_train_cfg.{key} must be an integer >= 0, got {value!r}'
+        )
+    return value
 
 
 def _build(config: Mapping[str, Any] | None, kind: type | None, **given: Any) -> Any:

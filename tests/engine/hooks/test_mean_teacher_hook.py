@@ -16,6 +16,7 @@ from mmdefect.errors import InputError
 class Twins(nn.Module):
     def __init__(self):
         super().__init__()
+        self.burn_in = 0
         torch.manual_seed(0)
         self.student = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
         self.student.register_buffer('position', torch.ones(2), persistent=False)
@@ -75,21 +76,22 @@ def test_the_ramp_is_the_mean_of_all_students(runner):
 
 
 @pytest.mark.parametrize(
-    ('keys', 'iterations', 'decays'),
+    ('keys', 'burn_in', 'iterations', 'decays'),
     [
-        ({}, (0, 1, 998, 999, 10**6), (1 / 2, 2 / 3, 0.999, 0.999, 0.999)),
-        ({'decay': 0.5}, (0, 1), (0.5, 0.5)),
-        ({'decay': 0.9, 'ramp': False, 'burn_in': 2}, (0, 1, 2), (0, 0, 0.9)),
-        ({'interval': 4, 'burn_in': 2}, (1, 5, 9, 13), (0, 1 / 2, 2 / 3, 3 / 4)),
+        ({}, 0, (0, 1, 998, 999, 10**6), (1 / 2, 2 / 3, 0.999, 0.999, 0.999)),
+        ({'decay': 0.5}, 0, (0, 1), (0.5, 0.5)),
+        ({'decay': 0.9, 'ramp': False}, 2, (0, 1, 2), (0, 0, 0.9)),
+        ({'interval': 4}, 2, (1, 5, 9, 13), (0, 1 / 2, 2 / 3, 3 / 4)),
     ],
 )
-def test_decay(keys, iterations, decays):
+def test_decay(keys, burn_in, iterations, decays):
     hook = MeanTeacherHook(**keys)
-    assert [hook.decay_at(iteration) for iteration in iterations] == pytest.approx(decays)
+    assert [hook.decay_at(iteration, burn_in) for iteration in iterations] == pytest.approx(decays)
 
 
 def test_burn_in(runner):
-    hook = MeanTeacherHook(burn_in=2)
+    runner.model.burn_in = 2
+    hook = MeanTeacherHook()
     hook.before_train(runner)
     burning, teachers = [], []
     for value in (3.0, 5.0, 8.0):
@@ -155,8 +157,8 @@ def test_the_optimiser_holds_the_student_only(runner, paramwise):
         ({'decay': 1.0}, r'decay must be in \[0, 1\), got 1.0'),
         ({'decay': -0.1}, r'decay must be in \[0, 1\), got -0.1'),
         ({'interval': 0}, 'interval must be an integer >= 1, got 0'),
-        ({'burn_in': -1}, 'burn_in must be an integer >= 0, got -1'),
-        ({'burn_in': 2.5}, 'burn_in must be an integer >= 0, got 2.5'),
+        ({'interval': 2.5}, 'interval must be an integer >= 1, got 2.5'),
+        ({'burn_in': 2}, 'set model.semi_train_cfg.burn_in'),
     ],
 )
 def test_bad_keys(keys, message):

@@ -544,6 +544,7 @@ def test_a_box_that_a_view_missed_teaches_there_too(run_parts, kind):
         ('one_stage', dict(thresholds=dict(rpn=0.35)), 'one-stage detector has no RPN'),
         ('two_stage', dict(classes=('dent',)), 'num_classes=3'),
         ('two_stage', dict(warmup=-1), 'warmup must be an integer >= 0'),
+        ('one_stage', dict(burn_in=0.5), 'burn_in must be an integer >= 0, got 0.5'),
         ('two_stage', dict(freeze_teacher=False), 'remove freeze_teacher'),
         ('two_stage', dict(clases=()), "unknown key 'clases'; did you mean 'classes'"),
         ('two_stage', dict(policy={}), 'clean_images must be one of'),
