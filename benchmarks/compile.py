@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 from inference import prediction
-from peers import CONFIGS, alternate, build_models, make_batch, print_rows
+from peers import CONFIGS, build_models, make_batch
+from timing import alternate, make_rows, model_options, print_rows
 
 from mmdefect.engine.launch import run
 
@@ -59,42 +60,20 @@ def compare(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
         start = time.perf_counter()
         step()
         first = time.perf_counter() - start
-        times = alternate(
-            {'ours': step, 'peer': prediction(eager, batch, half)}, args.rounds, args.repeats
-        )
-        ours, peer = times['ours'], times['peer']
         title = f'{name} {args.size} px batch {args.batch} {"bf16" if half else "fp32"}'
-        rows += [
-            {
-                'name': f'{title} compiled against eager',
-                'ours': args.batch / ours['seconds'],
-                'peer': args.batch / peer['seconds'],
-                'ratio': peer['seconds'] / ours['seconds'],
-                'unit': 'img/s',
-                'spread': ours['spread'] / ours['seconds'],
-            },
-            {
-                'name': f'{title} first call, which compiles',
-                'ours': first,
-                'peer': None,
-                'ratio': None,
-                'unit': 's',
-                'spread': 0.0,
-            },
-        ]
+        steps = {
+            f'{title} compiled against eager': step,
+            'peer': prediction(eager, batch, half),
+        }
+        rows += make_rows(alternate(steps, args.rounds, args.repeats), 'img/s', args.batch)
+        compiling = {'seconds': first, 'spread': 0.0}
+        rows += make_rows({f'{title} first call, which compiles': compiling})
     return rows
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--models', nargs='+', choices=list(CONFIGS), default=list(CONFIGS))
-    parser.add_argument('--size', type=int, default=224, help='image side in pixels')
-    parser.add_argument('--batch', type=int, default=8, help='images in a batch')
-    parser.add_argument('--rounds', type=int, default=5, help='turns')
-    parser.add_argument('--repeats', type=int, default=2, help='calls in a turn')
-    parser.add_argument('--json', action='store_true', help='print one JSON object')
-    args = parser.parse_args()
+    args = model_options(__doc__.splitlines()[0], list(CONFIGS))
     with redirect_stdout(sys.stderr):
         rows = [row for name in args.models for row in compare(name, args)]
     print_rows(rows, args.json)

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from peers import DEVICE
+from timing import DEVICE
 from train_step import report
 
 from mmdefect.engine.launch import run

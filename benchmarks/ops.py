@@ -17,14 +17,8 @@ from contextlib import redirect_stdout
 from typing import Any
 
 import torch
-from peers import (
-    DEVICE,
-    alternate,
-    has_compiled_mmcv,
-    on_compiled_ops,
-    print_rows,
-    use_compiled_environment,
-)
+from peers import has_compiled_mmcv, on_compiled_ops, use_compiled_environment
+from timing import DEVICE, alternate, make_rows, print_rows
 
 from mmdefect import ops
 from mmdefect.engine.launch import run
@@ -50,15 +44,14 @@ def roi_rows(rounds: int) -> list[dict[str, Any]]:
     rows = []
     for backward, name in ((False, 'RoIAlign forward'), (True, 'RoIAlign forward+backward')):
         steps = {
-            'float32': ours(last, backward),
-            'float32, features not channels-last': ours(features, backward),
-            'bfloat16': ours(last.bfloat16(), backward),
+            name: ours(last, backward),
+            f'{name}, features not channels-last': ours(features, backward),
+            f'{name}, bfloat16': ours(last.bfloat16(), backward),
         }
         if has_compiled_mmcv():
             peer = importlib.import_module('mmcv.ops').roi_align
             steps['peer'] = _roi_step(peer, features, rois, grad, backward)
-        times = alternate(steps, rounds, repeats=1)
-        rows += _rows(name, times, 's')
+        rows += make_rows(alternate(steps, rounds, repeats=1))
     return rows
 
 
@@ -87,11 +80,11 @@ def nms_rows(rounds: int) -> list[dict[str, Any]]:
     for count in NMS_SIZES:
         boxes = _random_boxes(count, int(12 * count**0.5), generator).to(DEVICE)
         scores = torch.rand(count, generator=generator).to(DEVICE)
-        steps = {'float32': lambda b=boxes, s=scores: ops.nms(b, s, 0.5)}
+        steps = {f'NMS of {count} boxes': lambda b=boxes, s=scores: ops.nms(b, s, 0.5)}
         if has_compiled_mmcv():
             peer = importlib.import_module('mmcv.ops').nms
             steps['peer'] = on_compiled_ops(lambda b=boxes, s=scores, f=peer: f(b, s, 0.5))
-        rows += _rows(f'NMS of {count} boxes', alternate(steps, rounds, repeats=1), 's')
+        rows += make_rows(alternate(steps, rounds, repeats=1))
     return rows
 
 
@@ -99,21 +92,6 @@ def _random_boxes(count: int, size: int, generator: torch.Generator) -> torch.Te
     centres = torch.rand(count, 2, generator=generator) * size
     sides = torch.rand(count, 2, generator=generator) * 80 + 16
     return torch.cat([centres - sides / 2, centres + sides / 2], 1)
-
-
-def _rows(name: str, times: dict[str, dict[str, float]], unit: str) -> list[dict[str, Any]]:
-    peer = times.pop('peer', None)
-    return [
-        {
-            'name': name if precision == 'float32' else f'{name}, {precision}',
-            'ours': timing['seconds'],
-            'peer': peer['seconds'] if peer else None,
-            'ratio': peer['seconds'] / timing['seconds'] if peer else None,
-            'unit': unit,
-            'spread': timing['spread'] / timing['seconds'],
-        }
-        for precision, timing in times.items()
-    ]
 
 
 def main() -> None:

@@ -1,13 +1,10 @@
-"""What the speed benchmarks share: ours and stock, a batch, alternating clocks, the output."""
+"""What the speed benchmarks time: our detectors, the stock ones, and a batch."""
 
 from __future__ import annotations
 
-import gc
-import json
+import copy
 import os
-import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +13,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from machine import describe_machine
+from timing import DEVICE
 
 import mmdefect  # noqa: F401  lets a wheel-only OpenMMLab install run
 
@@ -26,7 +23,6 @@ CONFIGS = {
     'RetinaNet R18': 'retinanet/retinanet_r18_fpn_neu-det.py',
     'RTMDet-tiny': 'rtmdet/rtmdet_tiny_neu-det.py',
 }
-DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def use_compiled_environment() -> None:
@@ -54,23 +50,60 @@ def build_models(name: str, stock: bool = True) -> dict[str, Any]:
     Returns:
         dict[str, Any]: ``ours`` and, where asked for, ``stock``.
     """
-    from mmdet.registry import MODELS
+    config = load_config(CONFIGS[name])
+    models = {'ours': build(config)}
+    if stock:
+        models['stock'] = build(with_stock_parts(config))
+        models['stock'].load_state_dict(models['ours'].state_dict())
+    return models
+
+
+def load_config(path: str) -> Any:
+    """Read the model of a config.
+
+    Args:
+        path (str): Below ``configs``.
+
+    Returns:
+        ConfigDict: Its ``model``.
+    """
     from mmengine.config import Config
     from mmengine.registry import DefaultScope
 
     warnings.filterwarnings('ignore')
     DefaultScope.get_instance('benchmark', scope_name='mmdet')
     os.environ.setdefault('MMDEFECT_DATA', 'data')
-    config = Config.fromfile(ROOT / 'configs' / CONFIGS[name]).model
+    return Config.fromfile(ROOT / 'configs' / path).model
+
+
+def build(config: Any) -> Any:
+    """Build a model with the random weights of seed 0.
+
+    Args:
+        config (ConfigDict): Of the model.
+
+    Returns:
+        nn.Module: The model, on ``DEVICE``.
+    """
+    from mmdet.registry import MODELS
+
     torch.manual_seed(0)
-    models = {'ours': MODELS.build(config).to(DEVICE)}
-    if stock:
-        if 'roi_head' in config:
-            # What a config of MMDetection has: mmcv's RoIAlign, level by level.
-            config.roi_head.bbox_roi_extractor.type = 'SingleRoIExtractor'
-        models['stock'] = MODELS.build(config).to(DEVICE)
-        models['stock'].load_state_dict(models['ours'].state_dict())
-    return models
+    return MODELS.build(config).to(DEVICE)
+
+
+def with_stock_parts(detector: Any) -> Any:
+    """What a config of MMDetection has: mmcv's RoIAlign, level by level.
+
+    Args:
+        detector (ConfigDict): Of a detector; not changed.
+
+    Returns:
+        ConfigDict: A copy.
+    """
+    detector = copy.deepcopy(detector)
+    if 'roi_head' in detector:
+        detector.roi_head.bbox_roi_extractor.type = 'SingleRoIExtractor'
+    return detector
 
 
 def on_compiled_ops(step: Callable[[], Any]) -> Callable[[], Any]:
@@ -128,62 +161,3 @@ def make_batch(size: int, images: int, classes: int = 6, boxes: int = 4) -> dict
         batch['inputs'].append(torch.from_numpy(pixels))
         batch['data_samples'].append(sample)
     return batch
-
-
-def alternate(
-    steps: dict[str, Callable[[], Any]], rounds: int, repeats: int, warm_up: int = 2
-) -> dict[str, dict[str, float]]:
-    """Time functions in turn, so that what else the machine does meets all of them.
-
-    Args:
-        steps (dict[str, Callable]): What to time, by name.
-        rounds (int): Turns.
-        repeats (int): Calls in a turn; their mean is one sample.
-        warm_up (int): Calls before the clock starts. Default 2.
-
-    Returns:
-        dict[str, dict[str, float]]: Per name ``seconds``, the median of a call, and ``spread``,
-        half the range of the middle half.
-    """
-    samples: dict[str, list[float]] = {name: [] for name in steps}
-    for step in steps.values():
-        for _ in range(warm_up):
-            step()
-    for _ in range(rounds):
-        for name, step in steps.items():
-            gc.collect()
-            _synchronise()
-            start = time.perf_counter()
-            for _ in range(repeats):
-                step()
-            _synchronise()
-            samples[name].append((time.perf_counter() - start) / repeats)
-    return {name: _summary(values) for name, values in samples.items()}
-
-
-def _synchronise() -> None:
-    if DEVICE == 'cuda':
-        torch.cuda.synchronize()
-
-
-def _summary(values: list[float]) -> dict[str, float]:
-    low, high = np.percentile(values, [25, 75])
-    return {'seconds': statistics.median(values), 'spread': float(high - low) / 2}
-
-
-def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """Print rows with the machine they come from.
-
-    Args:
-        rows (list[dict]): ``name``, ``ours``, ``peer`` (None without one), ``ratio`` (above 1:
-            ours is better), ``unit`` and ``spread``, the relative half range of the middle half.
-        as_json (bool): One JSON object instead of lines.
-    """
-    machine = describe_machine()
-    if as_json:
-        print(json.dumps({'machine': machine, 'rows': rows}))
-        return
-    print(f'machine: {machine}')
-    for row in rows:
-        against = f'peer {row["peer"]:.4g}, ratio {row["ratio"]:.2f}' if row['peer'] else 'no peer'
-        print(f'{row["name"]}: {row["ours"]:.4g} {row["unit"]} (±{row["spread"]:.0%}), {against}')
