@@ -55,12 +55,12 @@ METRICS = root.Registry(
 )
 # Parts of a detector.
 MODELS = root.Registry('model', parent=root.MODELS, scope='mmdefect', locations=['mmdefect.models'])
-# What heads build besides layers: anchor generators.
+# What heads build besides layers: anchor generators, assigners.
 TASK_UTILS = root.Registry(
     'task util',
     parent=root.TASK_UTILS,
     scope='mmdefect',
-    locations=['mmdefect.models.anchors'],
+    locations=['mmdefect.models.anchors', 'mmdefect.models.assigners'],
 )
 # What happens around the training loop.
 HOOKS = root.Registry(

@@ -42,6 +42,7 @@ def test_locations_exist_and_register(name):
         ('MODELS', 'FocalBBoxHead'),
         ('MODELS', 'FocalRPNHead'),
         ('TASK_UTILS', 'DefectAnchorGenerator'),
+        ('TASK_UTILS', 'CentreRegionAssigner'),
         ('OPTIM_WRAPPERS', 'AmpOptimWrapper'),
         ('HOOKS', 'CheckpointMatchHook'),
     ],

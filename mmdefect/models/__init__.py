@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmdefect.models.anchors import DefectAnchorGenerator
+from mmdefect.models.assigners import CentreRegionAssigner
 from mmdefect.models.detectors import (
     MultiViewDetector,
     MultiViewFasterRCNN,
@@ -25,6 +26,7 @@ from mmdefect.models.roi_extractors import MultiLevelRoIExtractor
 __all__ = [
     'BoxJitter',
     'CandidateSpread',
+    'CentreRegionAssigner',
     'ClassThresholds',
     'CrossViewFusion',
     'DefectAnchorGenerator',
