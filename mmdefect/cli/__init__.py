@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mmdefect._version import __version__
+from mmdefect.cli.anchors import anchors
 from mmdefect.cli.audit import audit
 from mmdefect.cli.browse import browse
 from mmdefect.cli.check import check
@@ -51,6 +52,7 @@ app.command()(split)
 app.command()(audit)
 app.command()(browse)
 app.command()(check)
+app.command()(anchors)
 app.command()(report)
 app.command()(demo)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmdefect.drawing.anchor_figure import draw_anchors
 from mmdefect.drawing.boxes import draw_boxes
 from mmdefect.drawing.class_progress import draw_class_progress
 from mmdefect.drawing.colours import class_colours
@@ -12,6 +13,7 @@ __all__ = [
     'PseudoLabelImage',
     'class_colours',
     'contact_sheet',
+    'draw_anchors',
     'draw_boxes',
     'draw_class_progress',
     'draw_pseudo_labels',

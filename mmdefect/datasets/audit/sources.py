@@ -16,7 +16,7 @@ from mmdefect.datasets.readers.formats import detect_format, open_reader, reader
 from mmdefect.errors import InputError
 from mmdefect.registry import READERS
 
-__all__ = ['config_sources', 'data_sources', 'split_by_folder']
+__all__ = ['config_sources', 'data_sources', 'dataset_configs', 'dataset_source', 'split_by_folder']
 
 # Words for splits in the order to show them.
 _WORDS = {
@@ -199,7 +199,7 @@ def config_sources(config: Mapping[str, Any], name: str) -> tuple[list[Source], 
     classes: list[str] | None = None
     for split in _WORDS:
         loader = config.get(f'{split}_dataloader')
-        for dataset in _datasets((loader or {}).get('dataset')):
+        for dataset in dataset_configs((loader or {}).get('dataset')):
             reader = _reader_config(dataset, name)
             if reader in seen:
                 continue
@@ -212,7 +212,20 @@ def config_sources(config: Mapping[str, Any], name: str) -> tuple[list[Source], 
     return sources, classes
 
 
-def _datasets(dataset: Any) -> Iterator[Mapping[str, Any]]:
+def dataset_configs(dataset: Any) -> Iterator[Mapping[str, Any]]:
+    """Find the data sets that read annotations, below whatever wraps them.
+
+    Args:
+        dataset (Any): ``dataset`` of a loader's config.
+
+    Yields:
+        Mapping: The configs of the inner data sets, in order.
+
+    Example:
+        >>> inner = dict(type='mmdefect.DefectDataset')
+        >>> list(dataset_configs(dict(type='RepeatDataset', dataset=inner))) == [inner]
+        True
+    """
     if not isinstance(dataset, Mapping):
         return
     inner = [dataset['dataset']] if 'dataset' in dataset else dataset.get('datasets')
@@ -220,7 +233,29 @@ def _datasets(dataset: Any) -> Iterator[Mapping[str, Any]]:
         yield dataset
         return
     for part in inner:
-        yield from _datasets(part)
+        yield from dataset_configs(part)
+
+
+def dataset_source(dataset: Mapping[str, Any], split: str, name: str) -> Source:
+    """Say how to read what one data set of a config reads.
+
+    Args:
+        dataset (Mapping): Config of a data set.
+        split (str): What to call it.
+        name (str): The config file, for messages.
+
+    Returns:
+        Source: It.
+
+    Raises:
+        InputError: It has no reader that we know.
+
+    Example:
+        >>> reader = dict(type='mmdefect.COCOReader', ann_file='train.json')
+        >>> dataset_source(dict(reader=reader), 'train', 'config.py').split
+        'train'
+    """
+    return Source(split, partial(_build, _reader_config(dataset, name), name))
 
 
 def _reader_config(dataset: Mapping[str, Any], name: str) -> dict[str, Any]:

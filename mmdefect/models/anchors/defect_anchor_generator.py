@@ -11,6 +11,7 @@ from mmdet.models.task_modules.prior_generators import AnchorGenerator
 from torch.nn.modules.utils import _pair
 
 from mmdefect.errors import InputError, strict_keys
+from mmdefect.models.anchors.anchor_file import read_anchor_file
 from mmdefect.registry import TASK_UTILS
 
 __all__ = ['DefectAnchorGenerator']
@@ -32,10 +33,16 @@ class DefectAnchorGenerator(AnchorGenerator):
     ``h = b * s / sqrt(r)``, so its area does not depend on the ratio. At each place the ratios
     follow each other in the order given, the scales within each ratio.
 
+    ``mmdefect anchors CONFIG --out anchors.json`` fits anchors to the boxes of a data set;
+    ``anchor_file='anchors.json'`` then takes the place of ``strides``, ``ratios``,
+    ``ratio_order``, ``scales``, ``base_sizes`` and ``centers``.
+
     Args:
         strides (Sequence[int] | Sequence[tuple[int, int]]): Image pixels between neighbouring
-            places of each level, finest first; a pair is ``(w, h)``.
-        ratios (Sequence[float]): Shapes of the anchors, each above 0.
+            places of each level, finest first; a pair is ``(w, h)``. Required without
+            ``anchor_file``.
+        ratios (Sequence[float]): Shapes of the anchors, each above 0. Required without
+            ``anchor_file``.
         ratio_order (str): What ``ratios`` are: ``'w/h'`` or ``'h/w'``. There is no default.
         scales (Sequence[float] | None): Sizes of the anchors in base sizes, each above 0. Default
             None: given by the octave keys.
@@ -52,13 +59,17 @@ class DefectAnchorGenerator(AnchorGenerator):
             size, 0 to 1; 0.5 is the middle of the cell where base sizes are strides. Default 0.
         use_box_type (bool): Return MMDetection's ``HorizontalBoxes`` instead of tensors. Default
             False.
+        anchor_file (str | None): File of fitted anchors; of the other keys only
+            ``use_box_type`` goes with it. Default None.
 
     Attributes:
         ratios (Tensor): Height / width, as in ``AnchorGenerator``, whatever the order given.
         ratio_order (str): The order given.
+        anchor_file (str | None): The file given.
 
     Raises:
-        InputError: A key is unknown, missing or out of range, or the lengths differ.
+        InputError: A key is unknown, missing or out of range, or the lengths differ; or the file
+            cannot be used, or other keys stand beside it.
 
     Source:
         Ren et al., "Faster R-CNN: Towards Real-Time Object Detection with Region Proposal
@@ -72,8 +83,8 @@ class DefectAnchorGenerator(AnchorGenerator):
 
     def __init__(
         self,
-        strides: Sequence[Any],
-        ratios: Sequence[float],
+        strides: Sequence[Any] | None = None,
+        ratios: Sequence[float] | None = None,
         ratio_order: str | None = None,
         scales: Sequence[float] | None = None,
         base_sizes: Sequence[float] | None = None,
@@ -83,8 +94,33 @@ class DefectAnchorGenerator(AnchorGenerator):
         centers: Sequence[tuple[float, float]] | None = None,
         center_offset: float = 0.0,
         use_box_type: bool = False,
+        anchor_file: str | None = None,
     ) -> None:
         name = type(self).__name__
+        if anchor_file is not None:
+            beside = {
+                'strides': strides, 'ratios': ratios, 'ratio_order': ratio_order,
+                'scales': scales, 'base_sizes': base_sizes, 'scale_major': not scale_major or None,
+                'octave_base_scale': octave_base_scale, 'scales_per_octave': scales_per_octave,
+                'centers': centers, 'center_offset': center_offset or None,
+            }  # fmt: skip
+            given = [key for key, value in beside.items() if value is not None]
+            if given:
+                raise InputError(
+                    f'{name}: anchor_file states all anchors; remove {", ".join(given)} '
+                    '(with _delete_=True where a base config has them)'
+                )
+            try:
+                self.__init__(  # type: ignore[misc]
+                    **read_anchor_file(anchor_file), use_box_type=use_box_type
+                )
+            except InputError as error:
+                raise InputError(f'{name}: anchor_file: {error}') from None
+            self.anchor_file = anchor_file
+            return
+        if strides is None or ratios is None:
+            missing = 'strides' if strides is None else 'ratios'
+            raise InputError(f'{name}: key {missing!r} is missing; give it')
         if ratio_order not in _ORDERS:
             given = 'is missing' if ratio_order is None else f'cannot be {ratio_order!r}'
             raise InputError(
@@ -118,6 +154,7 @@ class DefectAnchorGenerator(AnchorGenerator):
         if centers is not None and center_offset != 0:
             raise InputError(f'{name}: give either centers or center_offset, not both')
         self.ratio_order = ratio_order
+        self.anchor_file: str | None = None
         super().__init__(
             strides=[_pair(stride) for stride in strides],
             # In Python's float64, so that 1 / r written in a stock config gives the same anchors.

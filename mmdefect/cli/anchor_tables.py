@@ -1,0 +1,156 @@
+"""The report of ``mmdefect anchors``, as a line engineer reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from mmdefect.engine.anchors.anchor_report import AnchorReport
+    from mmdefect.evaluation.anchors import Coverage, ShapeStatistics
+
+__all__ = ['print_anchors']
+
+_SHOWN = 10
+# Gains in mean best IoU below this are not worth a new training.
+_WORTH = 0.01
+
+
+def print_anchors(
+    report: AnchorReport, target: Path | None, console: Console | None = None
+) -> None:
+    """Print shapes of the boxes, coverage now and proposed, its price, and the config fragment.
+
+    Args:
+        report (AnchorReport): What was found.
+        target (Path | None): File of the proposal; None where none was written.
+        console (Console | None): Where to print. Default None: standard output.
+    """
+    console = console or Console()
+    boxes = report.boxes
+    _line(
+        console,
+        f'[bold]{escape(report.config)}[/]: {escape(report.generator)} ({escape(report.kind)}), '
+        f'{len(boxes.placed)} boxes on {len(boxes.paths)} images, sizes as the model sees them',
+    )
+    console.print(_shapes(report.statistics))
+    console.print(_coverage(report))
+    console.print(_classes(report))
+    for name, seen in (('now', report.now), ('proposed', report.proposed)):
+        shares = ', '.join(
+            f'stride {stride:g}: {share:.1%}'
+            for stride, share in zip(report.strides, seen.levels, strict=True)
+        )
+        _line(console, f'boxes by the level that covers them best, {name}: {shares}')
+    _print_unreached(report, console)
+    for note in report.notes:
+        _line(console, f'note: {escape(note)}')
+    for warning in report.warnings:
+        _line(console, f'[yellow]warning:[/] {escape(warning)}')
+    _print_proposal(report, target, console)
+
+
+def _line(console: Console, text: str) -> None:
+    """One line, however long, so that it can be copied."""
+    console.print(text, soft_wrap=True, highlight=False)
+
+
+def _right(table: Table, start: int = 1) -> Table:
+    for column in table.columns[start:]:
+        column.justify = 'right'
+    return table
+
+
+def _shapes(statistics: Iterable[ShapeStatistics]) -> Table:
+    levels = 'P5, P25, P50, P75, P95'
+    table = Table('class', 'boxes', f'w/h\n{levels}', f'size\n{levels}')
+    for item in statistics:
+        cells = [' '.join(f'{value:.3g}' for value in values) for values in (item.ratio, item.size)]
+        table.add_row(escape(item.name), str(item.boxes), *cells)
+    return _right(table)
+
+
+def _coverage(report: AnchorReport) -> Table:
+    table = Table(
+        'all boxes', 'mean\nbest IoU', f'>= {report.positive:g}\n(positive)', '>= .5', '>= .7',
+        'unreached', 'anchors\na place', 'anchors\nan image',
+    )  # fmt: skip
+    for name, seen in (('now', report.now), ('proposed', report.proposed)):
+        counts = '-'.join(map(str, sorted({min(seen.per_location), max(seen.per_location)})))
+        table.add_row(f'{name}, shape only', *_cells(seen.total.shape), '', '', '')
+        table.add_row(
+            f'{name}, real grid', *_cells(seen.total.grid), str(seen.unreached), counts,
+            str(seen.per_image), end_section=True,
+        )  # fmt: skip
+    return _right(table)
+
+
+def _classes(report: AnchorReport) -> Table:
+    table = Table(
+        'mean best IoU', 'shape only\nnow', '\nproposed', 'real grid\nnow', '\nproposed',
+        f'>= {report.positive:g}\nnow', '\nproposed',
+    )  # fmt: skip
+    for now, proposed in zip(report.now.classes, report.proposed.classes, strict=True):
+        pairs = (
+            (now.shape.mean, proposed.shape.mean),
+            (now.grid.mean, proposed.grid.mean),
+            (now.grid.at_threshold, proposed.grid.at_threshold),
+        )
+        table.add_row(escape(now.name), *(_number(value) for pair in pairs for value in pair))
+    return _right(table)
+
+
+def _cells(coverage: Coverage) -> Sequence[str]:
+    return [
+        _number(value)
+        for value in (coverage.mean, coverage.at_threshold, coverage.at_50, coverage.at_70)
+    ]
+
+
+def _number(value: float | None) -> str:
+    return '-' if value is None else f'{value:.3f}'
+
+
+def _print_unreached(report: AnchorReport, console: Console) -> None:
+    count = report.now.unreached
+    if not count:
+        _line(console, f'every box is reached: IoU {report.negative:g} or more with some anchor')
+        return
+    _line(
+        console,
+        f'{count} boxes that no anchor reaches (IoU below {report.negative:g}: the anchors on '
+        'them learn background, the nearest one at most excepted), worst first:',
+    )
+    for item in report.unreached[:_SHOWN]:
+        box = ', '.join(f'{value:g}' for value in item['box'])
+        _line(
+            console,
+            f'  {escape(item["file"])}: {escape(item["class"])} at ({box}), IoU {item["iou"]:.2f}',
+        )
+    if count > _SHOWN:
+        _line(console, f'  and {count - _SHOWN} more; --json lists up to 1,000')
+
+
+def _print_proposal(report: AnchorReport, target: Path | None, console: Console) -> None:
+    now, proposed = report.now, report.proposed
+    gain = (proposed.total.grid.mean or 0) - (now.total.grid.mean or 0)
+    price = proposed.per_image / now.per_image
+    _line(
+        console,
+        f'proposed: mean best IoU {gain:+.3f} on the real grid for {price:.2f} times the anchors; '
+        'fitted anchors buy recall and can cost precision, so compare both after training',
+    )
+    if gain < _WORTH:
+        _line(console, 'the present anchors are about as good as any of this form')
+    console.print(report.fragment, markup=False, highlight=False, soft_wrap=True)
+    if target is not None:
+        _line(
+            console,
+            f"written: {escape(str(target))} (anchor_file='{escape(str(target))}' instead of the "
+            f'keys above) and {escape(str(target.with_suffix(".png")))}',
+        )

@@ -1,0 +1,96 @@
+"""``mmdefect anchors CONFIG``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmdefect.cli.progress import progress, track
+from mmdefect.errors import InputError
+
+if TYPE_CHECKING:
+    from mmdefect.engine.anchors import AnchorReport
+
+__all__ = ['anchors']
+
+
+def anchors(
+    config: Annotated[Path, typer.Argument(help='Config file of a detector with anchors.')],
+    more_options: Annotated[
+        list[str] | None, typer.Argument(metavar='[KEY=VALUE]...', hidden=True)
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(help='Anchors per place to fit.', show_default='as many as now'),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(metavar='KEY', help='Which head, if several have anchors: model.rpn_head.'),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar='FILE.json',
+            help='File of the proposed anchors; a figure FILE.png is put beside it.',
+            show_default='WORK_DIR/anchors.json, with --json nothing',
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help='Seed of the fit.')] = 0,
+    as_json: Annotated[bool, typer.Option('--json', help='Print one JSON object.')] = False,
+    cfg_options: Annotated[
+        list[str] | None,
+        typer.Option(metavar='KEY=VALUE ...', help='Override keys of the config.'),
+    ] = None,
+) -> None:
+    """See how well a config's anchors cover its boxes, and which would cover them better.
+
+    Reads the annotations of the training data, no images. The config stays as it is.
+    """
+    # Imported here so that `mmdefect --help` need not load PyTorch.
+    from mmdefect.cli.config_command import quiet, read_command_config
+
+    if out is not None and out.suffix.lower() != '.json':
+        raise InputError(f'--out {out}: name a JSON file; the figure is put beside it')
+    with quiet(), progress('looking at anchors') as update:
+        from mmdefect.engine.anchors import report_anchors
+
+        loaded = read_command_config(config, cfg_options, more_options)
+        report = report_anchors(
+            loaded,
+            str(config),
+            head=head,
+            budget=budget,
+            seed=seed,
+            track=track,
+            progress=lambda stage: update(0, description=stage),
+        )
+        target = out or (None if as_json else Path(loaded.work_dir) / 'anchors.json')
+        if target is not None:
+            _write(report, target)
+    if as_json:
+        print(json.dumps(report.as_dict(), allow_nan=False, ensure_ascii=False))
+    else:
+        from mmdefect.cli.anchor_tables import print_anchors
+
+        print_anchors(report, target)
+
+
+def _write(report: AnchorReport, target: Path) -> None:
+    from mmdefect.drawing import draw_anchors
+    from mmdefect.fileio import write_bytes
+    from mmdefect.models.anchors.anchor_file import write_anchor_file
+
+    boxes = report.boxes
+    figure = draw_anchors(
+        boxes.placed.extents,
+        boxes.labels,
+        boxes.classes,
+        report.now_sizes,
+        report.proposed_sizes,
+        title=f'{report.config}: {report.generator}, {len(boxes.placed)} boxes',
+    )
+    write_anchor_file(target, report.keys, report.fitted_to())
+    write_bytes(target.with_suffix('.png'), figure)
