@@ -103,7 +103,7 @@ def test_no_catch_all_modules():
 @pytest.mark.parametrize(
     'module',
     ['', '.errors', '.fileio', '.compat.stack', '.drawing', '.structures', '.datasets.synthetic',
-     '.geometry', '.evaluation.evidence', '.cli'],
+     '.geometry', '.decision', '.evaluation.evidence', '.cli'],
 )  # fmt: skip
 def test_import_loads_nothing_heavy(module):
     code = (
