@@ -3,6 +3,7 @@
 #   --cfg-options model.detector.backbone.init_cfg.checkpoint=resnet50.pth
 _base_ = [
     '../_base_/models/multi_view_faster_rcnn_r50_fpn_focal.py',
+    '../_base_/models/soft_teacher.py',
     '../_base_/datasets/drill_multi_view_semi.py',
     '../_base_/schedules/iterations.py',
     '../_base_/soft_teacher_runtime.py',
@@ -20,13 +21,6 @@ unsup_weight = 1.0  # of the unlabelled parts' losses against the labelled ones'
 
 # ---- sometimes --------------------------------------------------------------------------------
 warmup = 2000  # iterations after the burn-in in which unsup_weight rises
-clean_images = 'background'  # what an image without pseudo label teaches: 'background', 'ignore',
-# or 'unless_doubtful' (background if all scores are low)
-jitter_times = 10  # shifted copies of a box that measure how sure its place is
-jitter_scale = 0.06  # their shift, relative to the size of the box
-max_uncertainty = 0.02  # deviation, relative to the box, up to which it teaches its place
-min_votes = 2  # views that must agree; or per class: dict(Chipped=3)
-add_missed = False  # True: a box that one view missed is added to it
 
 # ---- rarely -----------------------------------------------------------------------------------
 detector = _base_.model
@@ -39,6 +33,7 @@ model = dict(
         type='MultiBranchDataPreprocessor', data_preprocessor=detector.data_preprocessor
     ),
     semi_train_cfg=dict(
+        _base_.semi_train_cfg,
         classes=_base_.classes,
         burn_in=burn_in,
         unsup_weight=unsup_weight,
@@ -46,17 +41,9 @@ model = dict(
         thresholds=dict(
             type='mmdefect.ClassThresholds', initial=initial_thr, cls=cls_thr, rpn=rpn_thr
         ),
-        policy=dict(type='mmdefect.PseudoLabelPolicy', clean_images=clean_images),
-        uncertainty=dict(
-            type='mmdefect.BoxJitter', times=jitter_times, scale=jitter_scale, limit=max_uncertainty
-        ),
-        consensus=dict(type='mmdefect.ViewConsensus', min_votes=min_votes, add_missed=add_missed),
-        statistics=dict(type='mmdefect.PseudoLabelStatistics', hidden_truth=True),
+        uncertainty=_base_.box_jitter,
+        consensus=_base_.view_consensus,
     ),
 )
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=_base_.warmup_iters),
-    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=False, T_max=max_iters),
-]
 optim_wrapper = dict(optimizer=dict(lr=lr))

@@ -1,6 +1,7 @@
 # Soft Teacher with Faster R-CNN R18-FPN: 113 labelled and 1,020 unlabelled images of NEU-DET.
 _base_ = [
     '../_base_/models/faster_rcnn_r18_fpn.py',
+    '../_base_/models/soft_teacher.py',
     '../_base_/datasets/neu_det_10pct_semi.py',
     '../_base_/schedules/iterations.py',
     '../_base_/soft_teacher_runtime.py',
@@ -14,16 +15,6 @@ cls_thr = 0.35  # score from which a box teaches its class; a number, or one per
 rpn_thr = 0.35  # score from which a box teaches the proposals
 unsup_weight = 1.0  # of the unlabelled images' losses against the labelled ones'
 
-# ---- sometimes --------------------------------------------------------------------------------
-clean_images = 'background'  # what an image without pseudo label teaches: 'background', 'ignore',
-# or 'unless_doubtful' (background if all scores are low)
-warmup = 200  # iterations after the burn-in in which unsup_weight rises
-jitter_times = 10  # shifted copies of a box that measure how sure its place is
-jitter_scale = 0.06  # their shift, relative to the size of the box
-max_uncertainty = (
-    0.02  # deviation, relative to the size of the box, up to which it teaches its place
-)
-
 # ---- rarely -----------------------------------------------------------------------------------
 detector = _base_.model
 detector.roi_head.bbox_head.num_classes = len(_base_.classes)
@@ -35,18 +26,14 @@ model = dict(
         type='MultiBranchDataPreprocessor', data_preprocessor=detector.data_preprocessor
     ),
     semi_train_cfg=dict(
+        _base_.semi_train_cfg,
         classes=_base_.classes,
         burn_in=burn_in,
         unsup_weight=unsup_weight,
-        warmup=warmup,
         thresholds=dict(
             type='mmdefect.ClassThresholds', initial=initial_thr, cls=cls_thr, rpn=rpn_thr
         ),
-        policy=dict(type='mmdefect.PseudoLabelPolicy', clean_images=clean_images),
-        uncertainty=dict(
-            type='mmdefect.BoxJitter', times=jitter_times, scale=jitter_scale, limit=max_uncertainty
-        ),
-        statistics=dict(type='mmdefect.PseudoLabelStatistics', hidden_truth=True),
+        uncertainty=_base_.box_jitter,
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=lr))

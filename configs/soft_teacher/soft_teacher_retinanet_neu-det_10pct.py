@@ -1,6 +1,7 @@
 # Soft Teacher with RetinaNet R18-FPN: 113 labelled and 1,020 unlabelled images of NEU-DET.
 _base_ = [
     '../_base_/models/retinanet_r18_fpn.py',
+    '../_base_/models/soft_teacher.py',
     '../_base_/datasets/neu_det_10pct_semi.py',
     '../_base_/schedules/iterations.py',
     '../_base_/soft_teacher_runtime.py',
@@ -13,13 +14,6 @@ initial_thr = 0.4  # score from which a box may teach its place
 cls_thr = 0.35  # score from which a box teaches its class; a number, or one per class name
 unsup_weight = 1.0  # of the unlabelled images' losses against the labelled ones'
 
-# ---- sometimes --------------------------------------------------------------------------------
-clean_images = 'background'  # what an image without pseudo label teaches: 'background', 'ignore',
-# or 'unless_doubtful' (background if all scores are low)
-warmup = 200  # iterations after the burn-in in which unsup_weight rises
-max_spread = 0.15  # deviation of overlapping candidates, relative to the size of the box, at which
-# a box no longer teaches its place
-
 # ---- rarely -----------------------------------------------------------------------------------
 detector = _base_.model
 detector.bbox_head.num_classes = len(_base_.classes)
@@ -31,14 +25,12 @@ model = dict(
         type='MultiBranchDataPreprocessor', data_preprocessor=detector.data_preprocessor
     ),
     semi_train_cfg=dict(
+        _base_.semi_train_cfg,
         classes=_base_.classes,
         burn_in=burn_in,
         unsup_weight=unsup_weight,
-        warmup=warmup,
         thresholds=dict(type='mmdefect.ClassThresholds', initial=initial_thr, cls=cls_thr),
-        policy=dict(type='mmdefect.PseudoLabelPolicy', clean_images=clean_images),
-        uncertainty=dict(type='mmdefect.CandidateSpread', limit=max_spread),
-        statistics=dict(type='mmdefect.PseudoLabelStatistics', hidden_truth=True),
+        uncertainty=_base_.candidate_spread,
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=lr))

@@ -14,8 +14,4 @@ lr = 5e-4  # peak learning rate
 # ---- rarely -----------------------------------------------------------------------------------
 model = dict(roi_head=dict(bbox_head=dict(num_classes=len(_base_.classes))))
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=_base_.warmup_iters),
-    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=False, T_max=max_iters),
-]
 optim_wrapper = dict(optimizer=dict(lr=lr))

@@ -1,22 +1,5 @@
 # Faster R-CNN R18-FPN with focal losses and narrow anchors that looks at all views of a part.
-_base_ = ['./faster_rcnn_r18_fpn_focal.py']
-
-# ---- often changed ----------------------------------------------------------------------------
-tokens = 256  # per view and level that the views exchange, 'all' for each pixel
-
-# ---- sometimes --------------------------------------------------------------------------------
-num_views = 8  # view ids, from 0, with a learned vector of their own
-gradient_checkpointing = False  # True: less memory of the fusion in training for more time
+_base_ = ['./faster_rcnn_r18_fpn_focal.py', './cross_view_fusion.py']
 
 # ---- rarely -----------------------------------------------------------------------------------
-model = dict(
-    type='mmdefect.MultiViewFasterRCNN',
-    fusion=dict(
-        type='mmdefect.CrossViewFusion',
-        channels=256,
-        num_levels=5,
-        tokens=tokens,
-        num_views=num_views,
-        gradient_checkpointing=gradient_checkpointing,
-    ),
-)
+model = dict(type='mmdefect.MultiViewFasterRCNN', fusion=_base_.fusion)

@@ -22,8 +22,8 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warmup_iters),
-    # Down to the last iteration.
-    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=False, T_max=max_iters),
+    # Down to the last iteration of train_cfg.
+    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=False),
 ]
 # With --auto-scale-lr the learning rate follows the batch size.
 auto_scale_lr = dict(enable=False, base_batch_size=8)
