@@ -1,0 +1,38 @@
+# Soft Teacher on DeepPCB, board and template together: 26 labelled and 234 unlabelled pairs.
+_base_ = [
+    '../_base_/models/two_view_retinanet_slim.py',
+    '../_base_/models/soft_teacher.py',
+    '../_base_/datasets/deep_pcb_two_view_10pct_semi.py',
+    '../_base_/schedules/iterations.py',
+    '../_base_/soft_teacher_runtime.py',
+]
+
+# ---- often changed ----------------------------------------------------------------------------
+burn_in = 1000  # iterations on labelled boards alone; 0 with load_from of a training that had them
+lr = 5e-4  # peak learning rate, for 2 labelled boards per step
+initial_thr = 0.4  # score from which a box may teach its place
+cls_thr = 0.35  # score from which a box teaches its class; a number, or one per class name
+unsup_weight = 1.0  # of the unlabelled boards' losses against the labelled ones'
+
+# ---- rarely -----------------------------------------------------------------------------------
+detector = _base_.model
+detector.bbox_head.num_classes = len(_base_.classes)
+# Trained on crops and used on whole boards: a token shows as much of a board in both.
+detector.fusion.tokens_at = _base_.crop_size
+model = dict(
+    _delete_=True,
+    type='mmdefect.MultiViewSoftTeacher',
+    detector=detector,
+    data_preprocessor=dict(
+        type='MultiBranchDataPreprocessor', data_preprocessor=detector.data_preprocessor
+    ),
+    semi_train_cfg=dict(
+        _base_.semi_train_cfg,
+        classes=_base_.classes,
+        burn_in=burn_in,
+        unsup_weight=unsup_weight,
+        thresholds=dict(type='mmdefect.ClassThresholds', initial=initial_thr, cls=cls_thr),
+        uncertainty=_base_.candidate_spread,
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=lr))
