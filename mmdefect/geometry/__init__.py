@@ -1,4 +1,4 @@
-"""Homographies, quadrilaterals and what views share. NumPy, and SciPy to match boxes."""
+"""Tiles, homographies, quadrilaterals, what views share. NumPy, and SciPy to match boxes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from mmdefect.geometry.quadrilaterals import (
     quadrilateral_ious,
     shares_inside,
 )
+from mmdefect.geometry.tile_grid import TILE_EDGES, TileGrid
 from mmdefect.geometry.view_groups import group_views
 
 __all__ = [
     'MERGE_METHODS',
     'MergedBoxes',
+    'TILE_EDGES',
+    'TileGrid',
     'as_homography',
     'between_corners',
     'box_quadrilaterals',
