@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from mmdefect.ops.backends import available_backends, implementation
 from mmdefect.ops.box_fusion import FusedBoxes, weighted_box_fusion
+from mmdefect.ops.box_merging import non_max_merging
 from mmdefect.ops.focal_loss import sigmoid_focal_loss
 from mmdefect.ops.nms import batched_nms, nms
 from mmdefect.ops.roi_align import multilevel_roi_align, roi_align
@@ -21,6 +22,7 @@ __all__ = [
     'implementation',
     'multilevel_roi_align',
     'nms',
+    'non_max_merging',
     'roi_align',
     'sigmoid_focal_loss',
     'soft_nms',

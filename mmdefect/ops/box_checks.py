@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ['check_boxes', 'check_labels']
+__all__ = ['check_boxes', 'check_labels', 'check_metric']
+
+_METRICS = ('iou', 'ios')
 
 
 def check_boxes(boxes: Tensor, scores: Tensor) -> None:
@@ -67,3 +69,22 @@ def check_labels(labels: Tensor, boxes: Tensor, name: str = 'labels') -> None:
     if negative.any():
         row = int(negative.nonzero()[0, 0])
         raise ValueError(f'{name} must be >= 0, got {int(labels[row])} at index {row}')
+
+
+def check_metric(metric: str) -> None:
+    """Refuse the name of an overlap that no operator knows.
+
+    Args:
+        metric (str): ``'iou'`` or ``'ios'``.
+
+    Raises:
+        ValueError: Another one.
+
+    Example:
+        >>> check_metric('giou')
+        Traceback (most recent call last):
+        ...
+        ValueError: metric must be one of iou, ios, got 'giou'
+    """
+    if metric not in _METRICS:
+        raise ValueError(f'metric must be one of {", ".join(_METRICS)}, got {metric!r}')

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdefect.ops.box_checks import check_boxes, check_labels
-from mmdefect.ops.overlaps import as_columns, iou, neighbourhood_order, split_near
+from mmdefect.ops.box_checks import check_boxes, check_labels, check_metric
+from mmdefect.ops.overlaps import OVERLAPS, as_columns, neighbourhood_order, split_near
 
 __all__ = ['FusedBoxes', 'weighted_box_fusion']
 
@@ -42,11 +42,12 @@ def weighted_box_fusion(
     sources: Tensor | None = None,
     num_sources: int = 1,
     score_mode: str = 'mean',
+    metric: str = 'iou',
 ) -> FusedBoxes:
     """Fuse overlapping boxes of a class into their score-weighted mean.
 
     Boxes are visited in descending order of score. A box joins the fused box of its class that it
-    overlaps most, if their IoU is greater than the threshold, and moves it: its coordinates are
+    overlaps most, if that is greater than the threshold, and moves it: its coordinates are
     the mean of those of its members so far, weighted by their scores. Else it starts a new one.
     At last the mean score of a fused box of n members is multiplied by ``min(n, num_sources) /
     num_sources``: what few sources saw counts less.
@@ -66,6 +67,8 @@ def weighted_box_fusion(
         num_sources (int): Detectors or views whose boxes are fused. Default 1.
         score_mode (str): Score of a fused box: ``'mean'`` of its members times that factor, or
             their ``'max'`` as it is. Default ``'mean'``.
+        metric ('iou' | 'ios'): Overlap: intersection over union, or over the smaller box.
+            Default ``'iou'``.
 
     Returns:
         FusedBoxes: Boxes, scores, labels, and where each input box went. Of equal scores, the
@@ -89,6 +92,7 @@ def weighted_box_fusion(
         [0, 0, 1]
     """
     _check(boxes, scores, labels, iou_threshold, sources, num_sources, score_mode)
+    check_metric(metric)
     device, number = boxes.device, len(boxes)
     coordinates, weights = boxes.detach().cpu().double(), scores.detach().cpu().double()
     classes = labels.detach().cpu().long()
@@ -98,7 +102,7 @@ def weighted_box_fusion(
     # The box that started the fused box of each box.
     starters = torch.empty(number, dtype=torch.int64)
     for group in order[by_class.indices].split(sizes) if number else ():
-        starters[group] = group[_join(coordinates[group], weights[group], iou_threshold)]
+        starters[group] = group[_join(coordinates[group], weights[group], iou_threshold, metric)]
     firsts, members, counts = starters.unique(return_inverse=True, return_counts=True)
     fused = coordinates.new_zeros(len(firsts), 4)
     # In order of score, as the means were formed.
@@ -159,7 +163,7 @@ def _shares(scores: Tensor) -> Tensor:
     return scores.clamp(min=torch.finfo(torch.float64).tiny)
 
 
-def _join(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
+def _join(boxes: Tensor, scores: Tensor, threshold: float, metric: str) -> Tensor:
     """Position of the box that started the fused box of each box, (N,), best box first.
 
     For a block of boxes, fused boxes that they overlap enough are looked up at once; within the
@@ -174,11 +178,12 @@ def _join(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     result: list[int] = []
     for start in range(0, len(boxes), _BLOCK):
         block = columns[:, start : start + _BLOCK]
-        candidates = _candidates(block, known[:, : len(fused)], threshold)
+        candidates = _candidates(block, known[:, : len(fused)], threshold, metric)
         moved: dict[int, None] = {}
         for position in range(start, start + block.shape[1]):
             box, share = rows[position], shares[position]
-            joined = _best(box, fused, [*candidates[position - start], *moved], threshold)
+            near = [*candidates[position - start], *moved]
+            joined = _best(box, fused, near, threshold, metric)
             if joined < 0:
                 joined = len(fused)
                 starters.append(position)
@@ -195,7 +200,7 @@ def _join(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     return torch.tensor(result, dtype=torch.int64)
 
 
-def _candidates(block: Tensor, fused: Tensor, threshold: float) -> list[list[int]]:
+def _candidates(block: Tensor, fused: Tensor, threshold: float, metric: str) -> list[list[int]]:
     """For each box of a block (5, n), the fused boxes (5, m) that it may overlap enough."""
     found: list[list[int]] = [[] for _ in range(block.shape[1])]
     if fused.shape[1]:
@@ -203,7 +208,8 @@ def _candidates(block: Tensor, fused: Tensor, threshold: float) -> list[list[int
         enough = max(0.0, threshold - 1e-3)
         order = neighbourhood_order(fused[:4].t())
         for part, near in split_near(block, fused[:, order], 0):
-            hits = (iou(block[:, near], fused[:, order[part]], 0) > enough).nonzero()
+            overlap = OVERLAPS[metric](block[:, near], fused[:, order[part]], 0)
+            hits = (overlap > enough).nonzero()
             pairs = zip(near[hits[:, 0]].tolist(), order[part][hits[:, 1]].tolist(), strict=True)
             for member, index in pairs:
                 found[member].append(index)
@@ -211,7 +217,11 @@ def _candidates(block: Tensor, fused: Tensor, threshold: float) -> list[list[int
 
 
 def _best(
-    box: list[float], fused: list[list[float]], candidates: list[int], threshold: float
+    box: list[float],
+    fused: list[list[float]],
+    candidates: list[int],
+    threshold: float,
+    metric: str,
 ) -> int:
     """The fused box, of some, that a box overlaps most, more than the threshold; -1 for none."""
     x1, y1, x2, y2 = box
@@ -224,7 +234,8 @@ def _best(
         inter = (min(x2, right) - max(x1, left)) * (min(y2, bottom) - max(y1, top))
         if not inter:  # of lines that cross
             continue
-        overlap = inter / (area + (right - left) * (bottom - top) - inter)
+        other = (right - left) * (bottom - top)
+        overlap = inter / (area + other - inter if metric == 'iou' else min(area, other))
         if overlap > most or (overlap == most and 0 <= index < best):
             most, best = overlap, index
     return best

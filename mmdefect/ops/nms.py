@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from mmdefect.ops.backends import implementation
-from mmdefect.ops.box_checks import check_boxes, check_labels
-from mmdefect.ops.overlaps import as_columns, iou, neighbourhood_order, split_near
+from mmdefect.ops.box_checks import check_boxes, check_labels, check_metric
+from mmdefect.ops.overlaps import OVERLAPS, as_columns, neighbourhood_order, split_near
 
 __all__ = ['batched_nms', 'nms']
 
@@ -30,6 +30,7 @@ def nms(
     iou_threshold: float,
     offset: int = 0,
     max_num: int = -1,
+    metric: str = 'iou',
 ) -> Tensor:
     """Keep the best of boxes that overlap each other.
 
@@ -45,6 +46,8 @@ def nms(
         offset (int): 0 or 1: the width of a box is ``x2 - x1 + offset``, for boxes whose second
             corner is the last pixel inside. Default 0.
         max_num (int): At most this many boxes, -1 for all. Default -1.
+        metric ('iou' | 'ios'): Overlap: intersection over union, or over the smaller box.
+            Default ``'iou'``.
 
     Returns:
         Tensor: Indices of kept boxes, int64, shape (M,), in descending order of score.
@@ -62,9 +65,9 @@ def nms(
         >>> nms(boxes, torch.tensor([0.8, 0.9, 0.5]), iou_threshold=0.5).tolist()
         [1, 2]
     """
-    _check(boxes, scores, iou_threshold, offset, max_num)
+    _check(boxes, scores, iou_threshold, offset, max_num, metric)
     order = scores.sort(descending=True, stable=True).indices
-    return order[_suppress(boxes[order].float(), iou_threshold, offset, max_num)]
+    return order[_suppress(boxes[order].float(), iou_threshold, offset, max_num, metric)]
 
 
 def batched_nms(
@@ -74,6 +77,7 @@ def batched_nms(
     iou_threshold: float,
     max_num: int = -1,
     class_agnostic: bool = False,
+    metric: str = 'iou',
 ) -> Tensor:
     """Suppress boxes within each class only.
 
@@ -89,6 +93,7 @@ def batched_nms(
         iou_threshold (float): Overlap above which a box is dropped, in [0, 1].
         max_num (int): At most this many boxes over all classes, -1 for all. Default -1.
         class_agnostic (bool): Ignore the labels. Default False.
+        metric ('iou' | 'ios'): Overlap, as in :func:`nms`. Default ``'iou'``.
 
     Returns:
         Tensor: Indices of kept boxes, int64, shape (M,), in descending order of score.
@@ -105,24 +110,27 @@ def batched_nms(
         >>> batched_nms(boxes, scores, labels, iou_threshold=0.5).tolist()
         [1, 2]
     """
-    _check(boxes, scores, iou_threshold, 0, max_num)
+    _check(boxes, scores, iou_threshold, 0, max_num, metric)
     check_labels(labels, boxes)
     order = scores.sort(descending=True, stable=True).indices
     candidates = boxes[order].float()
     if class_agnostic or not len(order):
-        return order[_suppress(candidates, iou_threshold, 0, max_num)]
+        return order[_suppress(candidates, iou_threshold, 0, max_num, metric)]
     grouped = labels[order].sort(stable=True)
     sizes = grouped.values.unique_consecutive(return_counts=True)[1].tolist()
     kept = [
-        group[_suppress(candidates[group], iou_threshold, 0, max_num)]
+        group[_suppress(candidates[group], iou_threshold, 0, max_num, metric)]
         for group in grouped.indices.split(sizes)
     ]
     keep = order[torch.cat(kept).sort().values]
     return keep[:max_num] if max_num > 0 else keep
 
 
-def _check(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int, max_num: int) -> None:
+def _check(
+    boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int, max_num: int, metric: str
+) -> None:
     check_boxes(boxes, scores)
+    check_metric(metric)
     if not 0 <= iou_threshold <= 1:
         raise ValueError(f'iou_threshold must be in [0, 1], got {iou_threshold}')
     if offset not in (0, 1):
@@ -131,13 +139,14 @@ def _check(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int, max
         raise ValueError(f'max_num must be -1 or positive, got {max_num}')
 
 
-def _suppress(boxes: Tensor, threshold: float, offset: int, max_num: int) -> Tensor:
+def _suppress(boxes: Tensor, threshold: float, offset: int, max_num: int, metric: str) -> Tensor:
     """Positions kept of boxes (N, 4) float32 in descending order of score, ascending."""
     # All back ends compare in float32, so that a box exactly on the threshold gets one answer.
     threshold = torch.tensor(threshold, dtype=torch.float32).item()
     backend = implementation('nms', boxes.device.type, len(boxes))
-    if backend == 'mmdefect' or not len(boxes) or (backend == 'torchvision' and offset):
-        keep = _suppress_blocks(boxes, threshold, offset, max_num)
+    compiled = metric == 'iou' and not (backend == 'torchvision' and offset)
+    if backend == 'mmdefect' or not compiled or not len(boxes):
+        keep = _suppress_blocks(boxes, threshold, offset, max_num, metric)
     else:
         # Ranks instead of scores: compiled versions need not keep the order of equal scores.
         ranks = torch.arange(len(boxes), 0, -1, dtype=torch.float32, device=boxes.device)
@@ -149,11 +158,13 @@ def _suppress(boxes: Tensor, threshold: float, offset: int, max_num: int) -> Ten
     return keep[:max_num] if max_num > 0 else keep
 
 
-def _suppress_blocks(boxes: Tensor, threshold: float, offset: int, max_num: int) -> Tensor:
-    columns = as_columns(boxes, offset)
+def _suppress_blocks(
+    boxes: Tensor, threshold: float, offset: int, max_num: int, metric: str
+) -> Tensor:
+    columns, overlap = as_columns(boxes, offset), OVERLAPS[metric]
     size = min(max(_BLOCK, len(boxes) // 64), _LARGEST_BLOCK)
     if len(boxes) <= size:
-        return _resolve(_overlaps(columns, threshold, offset)).nonzero().flatten()
+        return _resolve(_overlaps(columns, threshold, offset, metric)).nonzero().flatten()
     alive = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
     rest = neighbourhood_order(boxes)
     kept: list[Tensor] = [rest[:0]]
@@ -163,7 +174,7 @@ def _suppress_blocks(boxes: Tensor, threshold: float, offset: int, max_num: int)
         if not len(members):
             break
         block = columns[:, members]
-        wins = _resolve(_overlaps(block, threshold, offset))
+        wins = _resolve(_overlaps(block, threshold, offset, metric))
         winners = block[:, wins]
         kept.append(members[wins])
         found += winners.shape[1]
@@ -173,17 +184,17 @@ def _suppress_blocks(boxes: Tensor, threshold: float, offset: int, max_num: int)
             hit = torch.zeros(len(rest), dtype=torch.bool, device=boxes.device)
             others = columns[:, rest]
             for part, near in split_near(winners, others, offset):
-                # The IoU of two boxes without area is NaN, which is greater than nothing.
-                close = iou(winners[:, near], others[:, part], offset) > threshold
+                # The overlap of boxes without area is NaN, which is greater than nothing.
+                close = overlap(winners[:, near], others[:, part], offset) > threshold
                 hit[part] = close.any(0)
             alive[rest[hit]] = False
     return torch.cat(kept)
 
 
-def _overlaps(block: Tensor, threshold: float, offset: int) -> Tensor:
+def _overlaps(block: Tensor, threshold: float, offset: int, metric: str) -> Tensor:
     """Whether an earlier box overlaps a later one, (N, N), of columns (5, N)."""
-    parts = block.split(_BLOCK, dim=1)
-    return torch.cat([iou(part, block, offset) > threshold for part in parts]).triu_(1)
+    parts, overlap = block.split(_BLOCK, dim=1), OVERLAPS[metric]
+    return torch.cat([overlap(part, block, offset) > threshold for part in parts]).triu_(1)
 
 
 def _resolve(suppresses: Tensor) -> Tensor:

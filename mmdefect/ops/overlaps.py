@@ -1,4 +1,4 @@
-"""Intersection over union of many boxes, and which boxes lie near each other.
+"""Overlaps of many boxes, and which boxes lie near each other.
 
 Boxes are columns ``x1, y1, x2, y2, area`` of a matrix, so that each coordinate is contiguous.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-__all__ = ['as_columns', 'iou', 'neighbourhood_order', 'split_near']
+__all__ = ['OVERLAPS', 'as_columns', 'ios', 'iou', 'neighbourhood_order', 'split_near']
 
 # Boxes of a neighbourhood, which is compared as a whole.
 _NEIGHBOURS = 512
@@ -40,15 +40,43 @@ def iou(first: Tensor, second: Tensor, offset: int) -> Tensor:
         >>> iou(columns, columns, 0).tolist()
         [[1.0, 0.5], [0.5, 1.0]]
     """
-    ax1, ay1, ax2, ay2, area_a = first[:, :, None]
-    bx1, by1, bx2, by2, area_b = second[:, None, :]
+    inter = _intersections(first, second, offset)
+    union = (first[4, :, None] + second[4]).sub_(inter)
+    return inter.div_(union)
+
+
+def ios(first: Tensor, second: Tensor, offset: int) -> Tensor:
+    """Intersection over the smaller area, of all pairs.
+
+    Args:
+        first (Tensor): Columns, shape (5, N).
+        second (Tensor): Columns, shape (5, M).
+        offset (int): 0 or 1: the width of a box is ``x2 - x1 + offset``.
+
+    Returns:
+        Tensor: Shape (N, M); NaN where one of the two has no area.
+
+    Example:
+        >>> columns = as_columns(torch.tensor([[0.0, 0, 4, 4], [0, 0, 8, 2]]), 0)
+        >>> ios(columns, columns, 0).tolist()
+        [[1.0, 0.5], [0.5, 1.0]]
+    """
+    smaller = torch.minimum(first[4, :, None], second[4])
+    return _intersections(first, second, offset).div_(smaller)
+
+
+# What operators mean by the name of an overlap.
+OVERLAPS = {'iou': iou, 'ios': ios}
+
+
+def _intersections(first: Tensor, second: Tensor, offset: int) -> Tensor:
+    ax1, ay1, ax2, ay2 = first[:4, :, None]
+    bx1, by1, bx2, by2 = second[:4, None, :]
     width = torch.minimum(ax2, bx2).sub_(torch.maximum(ax1, bx1))
     height = torch.minimum(ay2, by2).sub_(torch.maximum(ay1, by1))
     if offset:
         width, height = width.add_(offset), height.add_(offset)
-    inter = width.clamp_(min=0).mul_(height.clamp_(min=0))
-    union = (area_a + area_b).sub_(inter)
-    return inter.div_(union)
+    return width.clamp_(min=0).mul_(height.clamp_(min=0))
 
 
 def neighbourhood_order(boxes: Tensor) -> Tensor:

@@ -12,14 +12,14 @@ from mmdefect import ops
 from mmdefect.ops import overlaps
 
 
-def reference_fusion(boxes, scores, labels, threshold, sources, number, mode):
+def reference_fusion(boxes, scores, labels, threshold, sources, number, mode, metric):
     """Section 3 of the paper, one box at a time; (box, score, label, members), best first."""
     fused = []
     for index in sorted(range(len(boxes)), key=lambda i: (-scores[i], i)):
         best, most = None, threshold
         for candidate in fused:
             if candidate['label'] == labels[index]:
-                overlap = reference_iou(candidate['box'], boxes[index])
+                overlap = reference_overlap(candidate['box'], boxes[index], metric)
                 if overlap > most:
                     best, most = candidate, overlap
         if best is None:
@@ -38,24 +38,24 @@ def reference_fusion(boxes, scores, labels, threshold, sources, number, mode):
     return sorted(result, key=lambda item: (-item[1], item[3][0]))
 
 
-def reference_iou(a, b):
+def reference_overlap(a, b, metric='iou'):
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:
         return 0.0
-    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return width * height / (areas - width * height)
+    areas = (a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1])
+    return width * height / (min(areas) if metric == 'ios' else sum(areas) - width * height)
 
 
-def assert_equals_reference(boxes, scores, labels, threshold, sources, number, mode):
+def assert_equals_reference(boxes, scores, labels, threshold, sources, number, mode, metric='iou'):
     tensors = (
         torch.tensor(boxes, dtype=torch.float32).view(-1, 4),
         torch.tensor(scores, dtype=torch.float32),
         torch.tensor(labels, dtype=torch.int64),
     )
     given_sources = torch.tensor(sources, dtype=torch.int64) if sources else None
-    fused = ops.weighted_box_fusion(*tensors, threshold, given_sources, number, mode)
+    fused = ops.weighted_box_fusion(*tensors, threshold, given_sources, number, mode, metric)
     boxes, scores = tensors[0].tolist(), tensors[1].tolist()
-    expected = reference_fusion(boxes, scores, labels, threshold, sources, number, mode)
+    expected = reference_fusion(boxes, scores, labels, threshold, sources, number, mode, metric)
     assert fused.labels.tolist() == [item[2] for item in expected]
     members = [fused.members.eq(k).nonzero().flatten().tolist() for k in range(len(expected))]
     assert members == [sorted(item[3]) for item in expected]
@@ -78,15 +78,18 @@ box = st.tuples(*[st.integers(0, 6)] * 4).map(
     st.integers(3, 4),
     st.sampled_from(['mean', 'max']),
     st.integers(1, 7),
+    st.sampled_from(['iou', 'ios']),
 )
-def test_equals_reference(rows, threshold, with_sources, number, mode, block):
+def test_equals_reference(rows, threshold, with_sources, number, mode, block, metric):
     boxes, scores, labels, sources = zip(*rows, strict=True) if rows else ((), (), (), ())
     scores = [score / 4 for score in scores]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules['mmdefect.ops.box_fusion'], '_BLOCK', block)
         patch.setattr(overlaps, '_NEIGHBOURS', block)
         chosen = list(sources) if with_sources else None
-        assert_equals_reference(boxes, scores, list(labels), threshold, chosen, number, mode)
+        assert_equals_reference(
+            boxes, scores, list(labels), threshold, chosen, number, mode, metric
+        )
 
 
 def test_many_boxes_equal_reference():

@@ -12,7 +12,7 @@ from mmdefect import ops
 from mmdefect.ops import overlaps
 
 
-def reference_nms(boxes, scores, threshold, offset=0, labels=None):
+def reference_nms(boxes, scores, threshold, offset=0, labels=None, metric='iou'):
     """Greedy suppression, one box at a time, in float32."""
     boxes, threshold = np.asarray(boxes, np.float32).reshape(-1, 4), np.float32(threshold)
     off = np.float32(offset)
@@ -26,8 +26,8 @@ def reference_nms(boxes, scores, threshold, offset=0, labels=None):
             x1, y1 = np.maximum(boxes[i, :2], boxes[j, :2])
             x2, y2 = np.minimum(boxes[i, 2:], boxes[j, 2:])
             inter = max(x2 - x1 + off, np.float32(0)) * max(y2 - y1 + off, np.float32(0))
-            union = area[i] + area[j] - inter
-            if inter > 0 and inter / union > threshold:
+            whole = area[i] + area[j] - inter if metric == 'iou' else min(area[i], area[j])
+            if inter > 0 and inter / whole > threshold:
                 break
         else:
             kept.append(int(j))
@@ -54,8 +54,11 @@ case = st.lists(st.tuples(box, st.integers(0, 3), st.integers(0, 2)), max_size=4
 
 
 @settings(max_examples=150, deadline=None)
-@given(case, st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(0, 1), st.integers(1, 9))
-def test_equals_reference(rows, threshold, offset, block):
+@given(
+    case, st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(0, 1), st.integers(1, 9),
+    st.sampled_from(['iou', 'ios']),
+)  # fmt: skip
+def test_equals_reference(rows, threshold, offset, block, metric):
     boxes = torch.tensor([row[0] for row in rows], dtype=torch.float32).view(-1, 4)
     scores = torch.tensor([row[1] for row in rows]) / 4
     labels = torch.tensor([row[2] for row in rows], dtype=torch.int64)
@@ -63,11 +66,12 @@ def test_equals_reference(rows, threshold, offset, block):
         patch.setattr(sys.modules['mmdefect.ops.nms'], '_BLOCK', block)
         patch.setattr(overlaps, '_PAIRS', 2 * block)
         patch.setattr(overlaps, '_NEIGHBOURS', block)
-        keep = ops.nms(boxes, scores, threshold, offset)
-        aware = ops.batched_nms(boxes, scores, labels, threshold)
+        keep = ops.nms(boxes, scores, threshold, offset, metric=metric)
+        aware = ops.batched_nms(boxes, scores, labels, threshold, metric=metric)
     assert keep.dtype == aware.dtype == torch.int64
-    assert keep.tolist() == reference_nms(boxes, scores, threshold, offset)
-    assert aware.tolist() == reference_nms(boxes, scores, threshold, labels=labels.tolist())
+    assert keep.tolist() == reference_nms(boxes, scores, threshold, offset, metric=metric)
+    expected = reference_nms(boxes, scores, threshold, labels=labels.tolist(), metric=metric)
+    assert aware.tolist() == expected
 
 
 @pytest.mark.parametrize('size', [20.0, 100.0, 2000.0])
