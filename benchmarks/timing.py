@@ -120,7 +120,8 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 
     Args:
         rows (list[dict]): ``name``, ``ours``, ``peer`` (None without one), ``ratio`` (above 1:
-            ours is better), ``unit`` and ``spread``, the relative half range of the middle half.
+            ours is better; None without one), ``unit``, and ``spread``, the relative half range
+            of the middle half, or ``share`` and ``peer_share``, the part of a whole.
         as_json (bool): One JSON object instead of lines.
     """
     machine = describe_machine()
@@ -129,5 +130,11 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
         return
     print(f'machine: {machine}')
     for row in rows:
-        against = f'peer {row["peer"]:.4g}, ratio {row["ratio"]:.2f}' if row['peer'] else 'no peer'
-        print(f'{row["name"]}: {row["ours"]:.4g} {row["unit"]} (±{row["spread"]:.0%}), {against}')
+        note = f'±{row["spread"]:.0%}' if 'spread' in row else f'{row["share"]:.0%}'
+        line = f'{row["name"]}: {row["ours"]:.4g} {row["unit"]} ({note}), '
+        if row['peer'] is None:
+            print(f'{line}no peer')
+            continue
+        share = f' ({row["peer_share"]:.0%})' if 'peer_share' in row else ''
+        ratio = '' if row['ratio'] is None else f', ratio {row["ratio"]:.2f}'
+        print(f'{line}peer {row["peer"]:.4g}{share}{ratio}')

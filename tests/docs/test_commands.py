@@ -45,7 +45,7 @@ def shortened(line):
         return f'{line} --files 140'
     if 'benchmarks/ops.py' in line:
         return f'{line} --rounds 1'
-    if 'benchmarks/train_step.py' in line or 'benchmarks/inference.py' in line:
+    if re.search(r'benchmarks/(train_step|inference|profile_step)\.py', line):
         return f'{line} --size 64 --batch 2 --rounds 1 --repeats 1'
     return line
 
