@@ -36,7 +36,8 @@ def print_anchors(
     _line(
         console,
         f'[bold]{escape(report.config)}[/]: {escape(report.generator)} ({escape(report.kind)}), '
-        f'{len(boxes.placed)} boxes on {len(boxes.paths)} images, sizes as the model sees them',
+        f'{len(boxes.placed)} boxes on {len(boxes.paths)} images, in pixels of the input of '
+        f'{boxes.input_size[0]} x {boxes.input_size[1]}',
     )
     console.print(_shapes(report.statistics))
     console.print(_coverage(report))
@@ -67,7 +68,7 @@ def _right(table: Table, start: int = 1) -> Table:
 
 
 def _shapes(statistics: Iterable[ShapeStatistics]) -> Table:
-    levels = 'P5, P25, P50, P75, P95'
+    levels = 'P5 P25 P50 P75 P95'
     table = Table('class', 'boxes', f'w/h\n{levels}', f'size\n{levels}')
     for item in statistics:
         cells = [' '.join(f'{value:.3g}' for value in values) for values in (item.ratio, item.size)]
@@ -77,14 +78,14 @@ def _shapes(statistics: Iterable[ShapeStatistics]) -> Table:
 
 def _coverage(report: AnchorReport) -> Table:
     table = Table(
-        'all boxes', 'mean\nbest IoU', f'>= {report.positive:g}\n(positive)', '>= .5', '>= .7',
-        'unreached', 'anchors\na place', 'anchors\nan image',
+        '', 'mean\nIoU', f'>= {report.positive:g}', '>= .5', '>= .7', 'not\nreached',
+        'anchors\na place', 'anchors\nan image',
     )  # fmt: skip
     for name, seen in (('now', report.now), ('proposed', report.proposed)):
         counts = '-'.join(map(str, sorted({min(seen.per_location), max(seen.per_location)})))
-        table.add_row(f'{name}, shape only', *_cells(seen.total.shape), '', '', '')
+        table.add_row(f'{name}: shape only', *_cells(seen.total.shape), '', '', '')
         table.add_row(
-            f'{name}, real grid', *_cells(seen.total.grid), str(seen.unreached), counts,
+            f'{name}: real grid', *_cells(seen.total.grid), str(seen.unreached), counts,
             str(seen.per_image), end_section=True,
         )  # fmt: skip
     return _right(table)
@@ -92,8 +93,8 @@ def _coverage(report: AnchorReport) -> Table:
 
 def _classes(report: AnchorReport) -> Table:
     table = Table(
-        'mean best IoU', 'shape only\nnow', '\nproposed', 'real grid\nnow', '\nproposed',
-        f'>= {report.positive:g}\nnow', '\nproposed',
+        'now -> proposed', 'mean IoU\nshape only', 'mean IoU\nreal grid',
+        f'>= {report.positive:g}\nreal grid',
     )  # fmt: skip
     for now, proposed in zip(report.now.classes, report.proposed.classes, strict=True):
         pairs = (
@@ -101,7 +102,8 @@ def _classes(report: AnchorReport) -> Table:
             (now.grid.mean, proposed.grid.mean),
             (now.grid.at_threshold, proposed.grid.at_threshold),
         )
-        table.add_row(escape(now.name), *(_number(value) for pair in pairs for value in pair))
+        cells = (' -> '.join(map(_number, pair)) for pair in pairs)
+        table.add_row(escape(now.name), *cells)
     return _right(table)
 
 
@@ -145,6 +147,13 @@ def _print_proposal(report: AnchorReport, target: Path | None, console: Console)
         f'proposed: mean best IoU {gain:+.3f} on the real grid for {price:.2f} times the anchors; '
         'fitted anchors buy recall and can cost precision, so compare both after training',
     )
+    worse = [
+        escape(before.name)
+        for before, after in zip(now.classes, proposed.classes, strict=True)
+        if before.grid.boxes and (after.grid.at_threshold or 0) < (before.grid.at_threshold or 0) - 0.01
+    ]
+    if worse:
+        _line(console, f'fewer boxes at {report.positive:g} or above: {", ".join(worse)}')
     if gain < _WORTH:
         _line(console, 'the present anchors are about as good as any of this form')
     console.print(report.fragment, markup=False, highlight=False, soft_wrap=True)

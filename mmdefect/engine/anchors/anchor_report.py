@@ -59,7 +59,7 @@ class AnchorsSeen:
 
     Args:
         per_location (list[int]): Anchors per place of each level.
-        per_image (int): Anchors of an image of median size.
+        per_image (int): Anchors of an input of median size.
         total (ClassCoverage): Coverage of all boxes.
         classes (list[ClassCoverage]): Coverage of each class.
         levels (list[float]): Share of the boxes that each level covers best.
@@ -156,6 +156,7 @@ class AnchorReport:
             'type': self.kind,
             'images': len(self.boxes.paths),
             'boxes': len(self.boxes.placed),
+            'input_size': list(self.boxes.input_size),
             'positive_iou': self.positive,
             'negative_iou': self.negative,
             'quantiles': list(QUANTILES),
@@ -267,7 +268,7 @@ def _see(
     levels = np.bincount(anchors.levels[which], minlength=len(anchors.strides)) / len(placed)
     seen = AnchorsSeen(
         per_location=anchors.per_location,
-        per_image=anchors.count(np.median(placed.padded_sizes, axis=0).tolist()),
+        per_image=anchors.count(boxes.input_size),
         total=of('all', slice(None)),
         classes=[of(name, boxes.labels == label) for label, name in enumerate(boxes.classes)],
         levels=levels.tolist(),

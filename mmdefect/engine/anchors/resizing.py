@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from mmcv.image.geometric import rescale_size
+from mmdet.datasets.transforms import FixScaleResize
+from mmdet.datasets.transforms.transforms import rescale_size as fixed_rescale_size
 from mmengine.registry import TRANSFORMS
 
 from mmdefect.datasets.seeded_draw import seeded
 
-__all__ = ['pipeline_steps', 'resized_sizes']
+__all__ = ['ResizedImages', 'pipeline_steps', 'resize_images']
 
 _RESIZES = ('Resize', 'FixScaleResize', 'RandomResize', 'RandomChoiceResize')
-# Steps that move boxes or change sizes by more than a scale.
+_CROPS = ('RandomCrop', 'RegisteredCrop')
+# Steps that move boxes or change sizes in another way.
 _NOT_FOLLOWED = (
     'CachedMixUp', 'CachedMosaic', 'Expand', 'FixShapeResize', 'MinIoURandomCrop', 'MixUp',
-    'Mosaic', 'Pad', 'RandomAffine', 'RandomCenterCropPad', 'RandomCrop', 'RegisteredCrop',
-    'ResizeShortestEdge',
+    'Mosaic', 'Pad', 'RandomAffine', 'RandomCenterCropPad', 'ResizeShortestEdge',
 )  # fmt: skip
 
 _Sizes = npt.NDArray[np.int64]
@@ -51,47 +54,91 @@ def pipeline_steps(pipeline: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         )
 
 
-def resized_sizes(pipeline: Any, sizes: _Sizes, seed: int = 0) -> tuple[_Sizes, list[str]]:
-    """Follow the resizing steps of a pipeline.
+@dataclass(frozen=True, eq=False)
+class ResizedImages:
+    """What a pipeline makes of images.
+
+    Args:
+        sizes (np.ndarray): ``(w, h)`` that the model sees in pixels, int64, shape (M, 2).
+        factors (np.ndarray): Pixels of the model per pixel of the file, along x and y, float64,
+            shape (M, 2).
+        cuts (list[str]): Names of steps that cut a part out of the image.
+        not_followed (list[str]): Names of steps that change sizes or places in another way.
+
+    Example:
+        >>> ResizedImages(np.array([[64, 64]]), np.array([[2., 2.]]), ['RandomCrop'], []).cuts
+        ['RandomCrop']
+    """
+
+    sizes: _Sizes
+    factors: npt.NDArray[np.float64]
+    cuts: list[str]
+    not_followed: list[str]
+
+
+def resize_images(pipeline: Any, sizes: _Sizes, seed: int = 0) -> ResizedImages:
+    """Follow the resizing and cropping steps of a pipeline.
 
     Args:
         pipeline (Any): ``pipeline`` of a data set's config.
         sizes (np.ndarray): ``(w, h)`` of the images in pixels, int64, shape (M, 2).
-        seed (int): Seed of scales that are drawn for each image. Default 0.
+        seed (int): Seed of scales and crops that are drawn for each image. Default 0.
 
     Returns:
-        tuple[np.ndarray, list[str]]: The sizes after it, int64, shape (M, 2), and the names of
-        steps that change sizes or places in a way that is not followed.
+        ResizedImages: Sizes and factors after it.
 
     Example:
         >>> step = dict(type='Resize', scale=(224, 224), keep_ratio=True)
-        >>> resized_sizes([step], np.array([[200, 100]]))[0].tolist()
+        >>> resize_images([step], np.array([[200, 100]])).sizes.tolist()
         [[224, 112]]
     """
-    not_followed = []
-    for name, step in pipeline_steps(pipeline):
+    factors = np.ones(sizes.shape)
+    cuts: dict[str, None] = {}
+    not_followed: dict[str, None] = {}
+    for name, config in pipeline_steps(pipeline):
         if name in _NOT_FOLLOWED:
-            not_followed.append(name)
-        elif name in _RESIZES:
-            sizes = _resize(TRANSFORMS.build({'_scope_': 'mmdet', **step}), sizes, seed)
-    return sizes, list(dict.fromkeys(not_followed))
+            not_followed[name] = None
+        elif name in (*_RESIZES, *_CROPS):
+            step = TRANSFORMS.build({'_scope_': 'mmdet', **config})
+            with seeded(seed):
+                after = (_crop if name in _CROPS else _resize)(step, sizes)
+            if name in _CROPS:
+                cuts[name] = None
+            else:
+                factors = factors * after / np.maximum(sizes, 1)
+            sizes = after
+    return ResizedImages(sizes, factors, list(cuts), list(not_followed))
 
 
-def _resize(step: Any, sizes: _Sizes, seed: int) -> _Sizes:
-    if hasattr(step, '_random_scale') or hasattr(step, '_random_select'):
-        draw = getattr(step, '_random_scale', None) or (lambda: step._random_select()[0])
-        with seeded(seed):
-            scales = np.array([draw() for _ in range(len(sizes))], np.int64).reshape(-1, 2)
-        keep_ratio = getattr(step.resize, 'keep_ratio', False)
+def _crop(step: Any, sizes: _Sizes) -> _Sizes:
+    if hasattr(step, '_get_crop_size'):
+        cut = [step._get_crop_size((height, width))[::-1] for width, height in sizes.tolist()]
+        return np.array(cut, np.int64).reshape(-1, 2)
+    return np.minimum(sizes, np.array(step.crop_size, np.int64))
+
+
+def _resize(step: Any, sizes: _Sizes) -> _Sizes:
+    draw = getattr(step, '_random_scale', None)
+    if draw is None and hasattr(step, '_random_select'):
+        draw = lambda: step._random_select()[0]  # noqa: E731
+    if draw is not None:
+        drawn = np.array([draw() for _ in range(len(sizes))])
+        # A single number is a factor.
+        by_factor = drawn.ndim == 1
+        scales = _scaled(sizes, drawn[:, None]) if by_factor else drawn.astype(np.int64)
     elif step.scale is not None:
-        scales = np.broadcast_to(np.array(step.scale, np.int64), sizes.shape)
-        keep_ratio = step.keep_ratio
+        scales = np.tile(np.array(step.scale, np.int64), (len(sizes), 1))
     else:
-        scales = (sizes * np.array(step.scale_factor) + 0.5).astype(np.int64)
-        keep_ratio = step.keep_ratio
-    if not keep_ratio:
+        scales = _scaled(sizes, np.array(step.scale_factor))
+    inner = step if draw is None else step.resize
+    if not getattr(inner, 'keep_ratio', False):
         return scales
     # Many images share their size, and most pipelines their scale.
     pairs, inverse = np.unique(np.hstack([sizes, scales]), axis=0, return_inverse=True)
-    fitted = [rescale_size(tuple(pair[:2]), tuple(pair[2:])) for pair in pairs.tolist()]
+    rescale = fixed_rescale_size if isinstance(inner, FixScaleResize) else rescale_size
+    fitted = [rescale(tuple(pair[:2]), tuple(pair[2:])) for pair in pairs.tolist()]
     return np.array(fitted, np.int64).reshape(-1, 2)[inverse.reshape(-1)]
+
+
+def _scaled(sizes: _Sizes, factors: npt.NDArray[Any]) -> _Sizes:
+    return (sizes * factors + 0.5).astype(np.int64)

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from mmdefect.datasets.audit.sources import dataset_configs, dataset_source
 from mmdefect.datasets.audit.table import Track, read_table
-from mmdefect.engine.anchors.resizing import pipeline_steps, resized_sizes
+from mmdefect.engine.anchors.resizing import pipeline_steps, resize_images
 from mmdefect.engine.check.known_traps import nodes
 from mmdefect.errors import InputError
 from mmdefect.evaluation.anchors import PlacedBoxes
@@ -27,6 +27,7 @@ class TrainingBoxes:
 
     Args:
         placed (PlacedBoxes): The boxes on the resized and padded images.
+        input_size (tuple[int, int]): Median ``(w, h)`` of what the model is given, pixels.
         original (np.ndarray): The same boxes in the image files, ``xyxy``, float32, shape (N, 4).
         labels (np.ndarray): Class of each, int64, shape (N,).
         classes (list[str]): Class names.
@@ -37,11 +38,12 @@ class TrainingBoxes:
         >>> none = np.zeros((0, 2), np.int64)
         >>> boxes = np.zeros((0, 4), np.float32)
         >>> placed = PlacedBoxes(boxes, np.zeros(0, np.int64), none, none)
-        >>> TrainingBoxes(placed, boxes, np.zeros(0, np.int64), ['rust'], [], []).classes
+        >>> TrainingBoxes(placed, (64, 64), boxes, np.zeros(0, np.int64), ['rust'], [], []).classes
         ['rust']
     """
 
     placed: PlacedBoxes
+    input_size: tuple[int, int]
     original: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     classes: list[str]
@@ -86,7 +88,7 @@ that trains
     classes = [str(one) for one in next(filter(None, stated), ())]
     notes: list[str] = []
     parts = [_read(item, name, classes, seed, notes, track) for item in datasets]
-    boxes, original, labels, owners, sizes, paths = zip(*parts, strict=True)
+    boxes, original, labels, owners, sizes, inputs, paths = zip(*parts, strict=True)
     starts = np.cumsum([0, *(len(part) for part in sizes[:-1])])
     image_sizes = np.concatenate(sizes)
     placed = PlacedBoxes(
@@ -97,8 +99,10 @@ that trains
     )
     if not len(placed):
         raise InputError(f'{name}: no box in the training data; annotate some, or correct the path')
+    seen = _padded(config, np.concatenate(inputs))
     return TrainingBoxes(
         placed,
+        (int(np.median(seen[:, 0])), int(np.median(seen[:, 1]))),
         np.concatenate(original),
         np.concatenate(labels),
         classes,
@@ -122,7 +126,7 @@ def _read(
     notes: list[str],
     track: Track | None,
 ) -> tuple[Any, ...]:
-    """Boxes, original boxes, labels, owners, image sizes and paths of one data set."""
+    """Boxes, original boxes, labels, owners, sizes whole and as given, paths of a data set."""
     table = read_table([dataset_source(dataset, 'train', name)], classes, track)
     if table.problems and dataset.get('on_error', 'raise') == 'raise':
         raise InputError(
@@ -143,17 +147,29 @@ def _read(
     if not inside.all():
         notes.append(f'{(~inside).sum()} boxes outside their images left out')
     kept = known & inside & ~table.ignored
-    sizes, not_followed = resized_sizes(dataset.get('pipeline'), table.sizes, seed)
-    if not_followed:
+    resized = resize_images(dataset.get('pipeline'), table.sizes, seed)
+    if resized.not_followed:
         notes.append(
-            f'{", ".join(not_followed)} in the pipeline: changes sizes or places of boxes in a way '
-            'that is not followed here'
+            f'{", ".join(resized.not_followed)} in the pipeline: changes sizes or places of boxes '
+            'in a way that is not followed here'
         )
+    if resized.cuts:
+        notes.append(
+            f'{", ".join(resized.cuts)} in the pipeline: boxes are taken on whole images, as if '
+            'no crop cut them'
+        )
+    whole = np.rint(table.sizes * resized.factors).astype(np.int64) if resized.cuts else None
     owners = table.owners[kept]
     original = original[kept]
-    factors = np.tile(sizes / np.maximum(table.sizes, 1), 2)[owners]
-    boxes = (original * factors).astype(np.float32)
-    return boxes, original, table.labels[kept].astype(np.int64), owners, sizes, table.paths
+    return (
+        (original * np.tile(resized.factors, 2)[owners]).astype(np.float32),
+        original,
+        table.labels[kept].astype(np.int64),
+        owners,
+        resized.sizes if whole is None else whole,
+        resized.sizes,
+        table.paths,
+    )
 
 
 def _padded(config: Config, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -29,7 +29,7 @@ _PASSES = 4
 # A fit with fewer anchors wins within this much mean best IoU.
 _TIE = 0.002
 # Ratios, or scales, nearer to each other than this are one.
-_SAME = 1.02
+_SAME = 1.05
 _MOST = 100
 
 
@@ -69,7 +69,8 @@ def fit_shapes(
     The budget can be spent on ratios or on scales. For each way of spending it, IoU clustering
     (:func:`cluster_shapes`) from several starts; the best ways are polished one ratio or scale at
     a time; boxes that were not fitted to choose among them where there are enough boxes. Of about
-    equal fits the one with fewest anchors is taken. At most 10,240 boxes, drawn by the seed, are
+    equal fits the one with fewest anchors is taken, and ratios and scales that add less than .002
+    are left out. At most 10,240 boxes, drawn by the seed, are
     looked at, so the time hardly depends on their number.
 
     Args:
@@ -116,19 +117,35 @@ def fit_shapes(
         for ratios, scales in _splits(budget)
     ]
     best = sorted(fits, key=lambda fit: -fit[0])[:_POLISHED]
-    found = [_rounded(*_polish(fitted, form, fit, allowed_border)) for fit in best]
+    found = [
+        FittedShapes(*map(_distinct, _polish(fitted, form, fit, allowed_border))) for fit in best
+    ]
     if known is not None and known.per_location <= budget:
         found.append(known)
-    scored = [
-        (_score(choosing, form, np.array(shapes.ratios), np.array(shapes.scales), allowed_border))
-        for shapes in found
-    ]
-    good = [
-        (shapes.per_location, -score, number)
-        for number, (shapes, score) in enumerate(zip(found, scored, strict=True))
-        if score >= max(scored) - _TIE
-    ]
-    return found[min(good)[2]]
+
+    def score(shapes: FittedShapes) -> float:
+        return _score(choosing, form, shapes.ratios, shapes.scales, allowed_border)
+
+    scores = list(map(score, found))
+    least = max(scores) - _TIE
+    good = [shapes for shapes, one in zip(found, scores, strict=True) if one >= least]
+    chosen = min(good, key=lambda shapes: (shapes.per_location, -score(shapes)))
+    # What adds next to nothing costs anchors all the same.
+    while True:
+        fewer = [(score(shapes), shapes) for shapes in _one_less(chosen)]
+        top, shapes = max(fewer, key=lambda item: item[0], default=(-1.0, chosen))
+        if top < least:
+            return chosen
+        chosen = shapes
+
+
+def _one_less(shapes: FittedShapes) -> Iterator[FittedShapes]:
+    """The same without one of the ratios or scales."""
+    ratios, scales = shapes.ratios, shapes.scales
+    for index in range(len(ratios) if len(ratios) > 1 else 0):
+        yield FittedShapes(ratios[:index] + ratios[index + 1 :], scales)
+    for index in range(len(scales) if len(scales) > 1 else 0):
+        yield FittedShapes(ratios, scales[:index] + scales[index + 1 :])
 
 
 def _splits(budget: int) -> Iterator[tuple[int, int]]:
@@ -159,7 +176,11 @@ def _starts(
 
 
 def _score(
-    placed: PlacedBoxes, form: AnchorForm, ratios: _Floats, scales: _Floats, border: float
+    placed: PlacedBoxes,
+    form: AnchorForm,
+    ratios: npt.ArrayLike,
+    scales: npt.ArrayLike,
+    border: float,
 ) -> float:
     iou, _ = best_grid_iou(placed, form.anchors(ratios, scales), border)
     return float(iou.mean(dtype=np.float64))
@@ -184,10 +205,6 @@ def _polish(
             if best - before < 1e-5:
                 break
     return values[:count], values[count:]
-
-
-def _rounded(ratios: _Floats, scales: _Floats) -> FittedShapes:
-    return FittedShapes(_distinct(ratios), _distinct(scales))
 
 
 def _distinct(values: _Floats) -> list[float]:

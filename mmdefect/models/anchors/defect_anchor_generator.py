@@ -110,12 +110,11 @@ class DefectAnchorGenerator(AnchorGenerator):
                     f'{name}: anchor_file states all anchors; remove {", ".join(given)} '
                     '(with _delete_=True where a base config has them)'
                 )
+            fitted = read_anchor_file(anchor_file)
             try:
-                self.__init__(  # type: ignore[misc]
-                    **read_anchor_file(anchor_file), use_box_type=use_box_type
-                )
+                self.__init__(**fitted, use_box_type=use_box_type)  # type: ignore[misc]
             except InputError as error:
-                raise InputError(f'{name}: anchor_file: {error}') from None
+                raise InputError(f'{anchor_file}: {error}') from None
             self.anchor_file = anchor_file
             return
         if strides is None or ratios is None:

@@ -1,0 +1,210 @@
+"""``mmdefect anchors``, as typed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from mmdet.registry import TASK_UTILS
+from typer.testing import CliRunner
+
+from mmdefect.cli import app
+from mmdefect.engine.anchors.training_boxes import read_training_boxes
+from mmdefect.engine.config_file import read_config
+from mmdefect.errors import InputError
+
+TALL = 'model.bbox_head.anchor_generator.ratios=[4.0,8.0]'
+
+
+def run(*arguments):
+    done = CliRunner().invoke(app, ['anchors', *map(str, arguments)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def test_report_file_and_figure(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(tiny_config)
+    assert done.exit_code == 0, done.output
+    assert f'{tiny_config}: model.bbox_head.anchor_generator (AnchorGenerator), 12 boxes on 8' in (
+        done.output
+    )
+    assert 'now: real' in done.output and 'mean best IoU +' in done.output
+    fragment = done.output[done.output.index('model = dict(') : done.output.index('written:')]
+    written = {}
+    exec(fragment, written)
+    anchors = written['model']['bbox_head']['anchor_generator']
+    assert anchors.pop('_delete_') is True
+    folder = tmp_path / 'work_dirs' / tiny_config.stem
+    assert sorted(path.name for path in folder.iterdir()) == ['anchors.json', 'anchors.png']
+    by_hand = TASK_UTILS.build(anchors)
+    loaded = TASK_UTILS.build(
+        dict(type='mmdefect.DefectAnchorGenerator', anchor_file=str(folder / 'anchors.json'))
+    )
+    for ours, theirs in zip(by_hand.base_anchors, loaded.base_anchors, strict=True):
+        assert (ours == theirs).all()
+
+
+def test_json(tiny_config, tmp_path):
+    done = run(tiny_config, '--json', '--budget', 2, '--cfg-options', TALL)
+    report = json.loads(done.stdout)
+    assert report['boxes'] == 12 and report['images'] == 8 and report['input_size'] == [64, 64]
+    assert len(report['anchors']['ratios']) * len(report['anchors']['scales']) <= 2
+    assert report['proposed']['total']['grid']['mean'] > report['now']['total']['grid']['mean']
+    assert sum(item['boxes'] for item in report['statistics'][1:]) == 12
+    boxes = read_training_boxes(read_config(tiny_config), 'c.py')
+    assert report['now']['unreached'] == len(report['unreached']) > 0
+    worst = report['unreached'][0]
+    assert worst['class'] in boxes.classes and worst['file'].endswith('.png')
+    assert worst['iou'] == min(item['iou'] for item in report['unreached'])
+    assert json.loads(run(tiny_config, '--json', '--budget', 2, '--cfg-options', TALL).stdout) == (
+        report
+    )
+
+
+def test_transposed_ratios_are_warned_of(tmp_path, tiny_config, tiny_coco, make_config):
+    # Boxes of w/h 3: ratios of 1/3 in the order of the stock generator, but 3 was written.
+    content = json.loads((tiny_coco / 'train.json').read_text())
+    for entry in content['annotations']:
+        entry['bbox'] = [2, 3, 45, 15]
+    data = tmp_path / 'data'
+    data.mkdir()
+    (data / 'images').symlink_to(tiny_coco / 'images')
+    for split in ('train', 'val'):
+        (data / f'{split}.json').write_text(json.dumps(content))
+    config = make_config(tmp_path, data=data)
+    out = tmp_path / 'anchors.json'
+    key = 'model.bbox_head.anchor_generator.ratios=[3.0]'
+    done = run(config, '--out', out, '--cfg-options', key)
+    (line,) = [line for line in done.output.splitlines() if line.startswith('warning:')]
+    assert 'the transposed ratios would cover the boxes better' in line
+    assert 'AnchorGenerator reads ratios as height / width: write ratios=[0.333]' in line
+    assert json.loads(out.read_text())['ratio_order'] == 'w/h'
+    right = key.replace('3.0', '0.333')
+    assert 'warning:' not in run(config, '--out', out, '--cfg-options', right).output
+    # Ours, told the wrong order.
+    ours = make_config(
+        tmp_path,
+        data=data,
+        extra="""
+model['bbox_head']['anchor_generator'] = dict(
+    _delete_=True, type='mmdefect.DefectAnchorGenerator', strides=[8, 16, 32, 64, 128],
+    ratios=[3.0], ratio_order='h/w', scales=[4])
+""",
+    )
+    (warning,) = json.loads(run(ours, '--json').stdout)['warnings']
+    assert warning.endswith('say the other ratio_order, or exchange width and height in the ratios')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['none.py'], 'none.py: no such file'),
+        (['CONFIG', 'a=1'], 'write --cfg-options before it'),
+        (['CONFIG', '--budget', 0], 'budget must be 1 to 100 anchors per place, got 0'),
+        (['CONFIG', '--out', 'anchors.txt'], 'anchors.txt: name a JSON file'),
+        (['CONFIG', '--head', 'model.rpn_head'], 'model.rpn_head has no anchor generator'),
+        (['POINTS'], r'RTMDetSepBNHead, which has no anchors to fit but predicts from points'),
+        (['CONFIG', '--cfg-options', 'train_dataloader=None'], 'no training data'),
+        (
+            ['CONFIG', '--cfg-options', 'train_dataloader.dataset.reader.ann_file=none.json'],
+            'none.json',
+        ),
+    ],
+)
+def test_bad_input(arguments, message, tiny_config, make_config, tmp_path):
+    files = {'CONFIG': tiny_config, 'POINTS': make_config(tmp_path, kind='rtmdet')}
+    with pytest.raises(InputError, match=message):
+        run(*(files.get(item, item) for item in arguments))
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'message'),
+    [
+        ([], 'no box in the training data'),
+        ([[3, 3, 0, 9]], 'width'),
+        ([[3, 3, float('nan'), 9]], 'NaN|nan|finite'),
+    ],
+)
+def test_bad_annotations(boxes, message, tiny_coco, make_config, tmp_path):
+    content = json.loads((tiny_coco / 'train.json').read_text())
+    content['annotations'] = [
+        {'id': number, 'image_id': 0, 'category_id': 0, 'bbox': box}
+        for number, box in enumerate(boxes)
+    ]
+    data = tmp_path / 'data'
+    data.mkdir()
+    (data / 'images').symlink_to(tiny_coco / 'images')
+    for split in ('train', 'val'):
+        (data / f'{split}.json').write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        run(make_config(tmp_path, data=data), '--json')
+
+
+def test_dropped_unknown_and_ignored_boxes(tiny_coco, make_config, tmp_path):
+    content = json.loads((tiny_coco / 'train.json').read_text())
+    first = content['annotations'][0]
+    first['iscrowd'] = 1
+    content['annotations'][1]['bbox'] = [0, 0, 0, 5]
+    content['annotations'][2]['bbox'] = [-10, 4, 30, 40]
+    data = tmp_path / 'data'
+    data.mkdir()
+    (data / 'images').symlink_to(tiny_coco / 'images')
+    for split in ('train', 'val'):
+        (data / f'{split}.json').write_text(json.dumps(content))
+    config = read_config(make_config(tmp_path, data=data))
+    config.train_dataloader.dataset.on_error = 'drop'
+    boxes = read_training_boxes(config, 'c.py')
+    assert len(boxes.placed) == 10 and any('left out' in note for note in boxes.notes)
+    # Cut off at the border, as the data set does.
+    assert [0.0, 4.0, 20.0, 44.0] in boxes.original.tolist()
+    config.train_dataloader.dataset.metainfo.classes = ['rust']
+    boxes = read_training_boxes(config, 'c.py')
+    assert boxes.classes == ['rust'] and set(boxes.labels.tolist()) == {0}
+    assert any('classes that metainfo lacks left out: chip' in note for note in boxes.notes)
+
+
+def test_what_the_model_sees(tiny_config):
+    """The same boxes as those that come out of the real pipeline."""
+    from mmdet.registry import DATASETS
+    from mmengine.registry import init_default_scope
+
+    config = read_config(tiny_config)
+    init_default_scope('mmdet')
+    step = next(s for s in config.train_dataloader.dataset.pipeline if s['type'] == 'Resize')
+    step.scale = (128, 96)
+    for flip in config.train_dataloader.dataset.pipeline:
+        if flip['type'] == 'RandomFlip':
+            flip.prob = 0.0
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    seen = [item['data_samples'].gt_instances.bboxes for item in dataset]
+    expected = np.concatenate([getattr(one, 'tensor', one).numpy() for one in seen])
+    found = read_training_boxes(config, 'c.py')
+    np.testing.assert_allclose(found.placed.boxes, expected, atol=1e-4)
+    assert found.placed.padded_sizes.tolist() == [[96, 96]] * 8
+
+
+def test_unlabelled_parts_are_left_out(tiny_config):
+    config = read_config(tiny_config)
+    labelled = config.train_dataloader.dataset
+    hidden = dict(labelled, pipeline=[dict(type='LoadEmptyAnnotations')])
+    config.train_dataloader.dataset = dict(
+        type='ConcatDataset',
+        datasets=[labelled, hidden, dict(type='RepeatDataset', dataset=labelled)],
+    )
+    boxes = read_training_boxes(config, 'c.py')
+    assert len(boxes.placed) == 24 and boxes.placed.owners.max() == 15
+
+
+def test_shape_coverage_is_that_of_the_real_generator(tiny_config):
+    report = json.loads(run(tiny_config, '--json').stdout)
+    config = read_config(tiny_config)
+    generator = TASK_UTILS.build(config.model.bbox_head.anchor_generator)
+    sizes = np.concatenate([one.numpy() for one in generator.base_anchors])
+    extents = read_training_boxes(config, 'c.py').placed.extents
+    shared = np.minimum(extents[:, None], sizes[:, 2:] - sizes[:, :2]).prod(axis=2)
+    areas = (sizes[:, 2:] - sizes[:, :2]).prod(axis=1)
+    iou = (shared / (extents.prod(axis=1)[:, None] + areas - shared)).max(axis=1)
+    assert report['now']['total']['shape']['mean'] == pytest.approx(iou.mean(), abs=1e-5)
