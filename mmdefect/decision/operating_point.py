@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from mmdefect.decision.intervals import wilson_interval, youden_interval
 
-__all__ = ['OperatingPoint', 'operating_point']
+__all__ = ['OperatingPoint', 'count_flagged', 'operating_point']
 
 _Interval = tuple[float, float]
 
@@ -119,6 +122,32 @@ def operating_point(tp: int, fn: int, fp: int, tn: int, beta: float = 2.0) -> Op
         specificity_interval=_ends(wilson_interval(tn, tn + fp)),
         youden_interval=between,
         no_better_than_flagging_all=between[0] <= 0 if tp + fn and fp + tn else None,
+    )
+
+
+def count_flagged(
+    flagged: npt.NDArray[np.bool_], defective: npt.NDArray[np.bool_], beta: float = 2.0
+) -> OperatingPoint:
+    """Operating point of parts.
+
+    Args:
+        flagged (np.ndarray): Which parts are flagged, bool, shape (P,).
+        defective (np.ndarray): Which are defective, bool, shape (P,).
+        beta (float): Weight of recall in F-beta. Default 2.
+
+    Returns:
+        OperatingPoint: The four counts and what follows from them.
+
+    Example:
+        >>> count_flagged(np.array([True, False, True]), np.array([True, True, False])).recall
+        0.5
+    """
+    return operating_point(
+        tp=int((flagged & defective).sum()),
+        fn=int((~flagged & defective).sum()),
+        fp=int((flagged & ~defective).sum()),
+        tn=int((~flagged & ~defective).sum()),
+        beta=beta,
     )
 
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from mmdefect.decision.certificate import CertifiedRecall, certified_recall
 from mmdefect.decision.intervals import exact_lower, exact_upper
 from mmdefect.decision.not_certified_error import NotCertifiedError
-from mmdefect.decision.operating_point import OperatingPoint, operating_point
+from mmdefect.decision.operating_point import OperatingPoint, count_flagged
 from mmdefect.decision.reaches import reaches
+from mmdefect.decision.scored_parts import check_labels, check_scores
 from mmdefect.decision.threshold_goal import ThresholdGoal
 from mmdefect.decision.training_manifest import TrainingManifest
 from mmdefect.errors import InputError
@@ -121,17 +122,11 @@ def choose_threshold(
     goal = ThresholdGoal(
         target_recall, confidence, max_false_alarms, beta, cost_miss, cost_alarm, prevalence
     )
-    values, defective = _check_parts(scores, labels)
+    values = check_scores(scores)
+    defective = check_labels(labels, len(values))
     overlap = _check_overlap(goal, defective, part_ids, image_hashes, training)
     threshold = goal.pick(np.sort(values[defective]), np.sort(values[~defective]))
-    flagged = reaches(values, threshold)
-    point = operating_point(
-        tp=int((flagged & defective).sum()),
-        fn=int((~flagged & defective).sum()),
-        fp=int((flagged & ~defective).sum()),
-        tn=int((~flagged & ~defective).sum()),
-        beta=beta or 2.0,
-    )
+    point = count_flagged(reaches(values, threshold), defective, beta or 2.0)
     count, good = int(defective.sum()), point.fp + point.tn
     # Good parts that took part in the choice prove nothing about it.
     bounded = good > 0 and beta is None and cost_miss is None
@@ -146,25 +141,6 @@ def choose_threshold(
         overlap=overlap,
         flags_all=bool(reaches(0, threshold)) and values.min() >= 0,
     )
-
-
-def _check_parts(
-    scores: npt.ArrayLike, labels: npt.ArrayLike
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    values, truth = np.asarray(scores, np.float64), np.asarray(labels)
-    if values.ndim != 1:
-        raise ValueError(f'scores must have shape (P,), got {values.shape}')
-    if truth.shape != values.shape:
-        raise ValueError(f'labels must have shape {values.shape}, got {truth.shape}')
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise InputError(
-            f'scores: {values[bad[0]]} at part {bad[0]} is no score; give finite ones, and 0 '
-            'where nothing was detected'
-        )
-    if truth.dtype != bool and not np.isin(truth, (0, 1)).all():
-        raise ValueError(f'labels must be bool or 0 and 1, got {truth.dtype} with other values')
-    return values, truth.astype(bool)
 
 
 def _check_overlap(

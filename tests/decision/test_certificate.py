@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -41,6 +41,7 @@ def test_fewest_parts(recall, parts):
     assert certified_recall(parts - 1, 0, 0.95).lower < recall
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 3000), st.data(), st.floats(0.5, 0.999))
 def test_agrees_with_scipy_and_is_monotone(parts, data, confidence):
     missed = data.draw(st.integers(0, parts))
@@ -53,6 +54,7 @@ def test_agrees_with_scipy_and_is_monotone(parts, data, confidence):
         assert certified_recall(parts, missed - 1, confidence).lower > lower
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2000), SHARES, SHARES)
 def test_allowed_misses_are_the_most_that_prove_it(parts, recall, confidence):
     most = allowed_misses(parts, recall, confidence)
@@ -65,6 +67,7 @@ def test_allowed_misses_are_the_most_that_prove_it(parts, recall, confidence):
         assert certified_recall(parts, most + 1, confidence).lower < recall + 1e-9
 
 
+@settings(max_examples=40, deadline=None)
 @given(SHARES, SHARES)
 def test_parts_needed_are_the_fewest(recall, confidence):
     parts = parts_needed(recall, confidence)

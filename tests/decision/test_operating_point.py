@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -51,6 +51,7 @@ def test_undefined_shares_are_nan():
     assert math.isnan(operating_point(0, 0, 2, 6).f_beta)
 
 
+@settings(max_examples=40, deadline=None)
 @given(COUNTS, COUNTS, COUNTS, COUNTS, st.floats(0.1, 10))
 def test_shares_and_intervals(tp, fn, fp, tn, beta):
     point = operating_point(tp, fn, fp, tn, beta)

@@ -49,7 +49,7 @@ def test_without_defective_parts_nothing_is_certified(labels):
     assert refused.value.largest_recall == 0
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(TIED, min_size=59, max_size=200), st.lists(TIED, max_size=40))
 def test_certified_rule(defective, good):
     scores, labels = np.array(defective + good), np.repeat([1, 0], [len(defective), len(good)])
@@ -85,7 +85,7 @@ def test_float32_scores_meet_their_own_threshold():
     assert (scores >= choice.threshold).sum() == choice.point.tp
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(TIED, min_size=59, max_size=120),
     st.lists(TIED, min_size=1, max_size=60),
@@ -112,6 +112,7 @@ def test_best_point_among_the_certified_ones(defective, good, wanted, prevalence
     assert value(choice.threshold) == pytest.approx(best)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(TIED, min_size=59, max_size=150), st.floats(0.5, 0.95))
 def test_learn_then_test_ends_at_the_order_statistic(defective, recall):
     """Fixed sequence testing over a fixed grid accepts what lies up to the chosen threshold."""

@@ -1,0 +1,172 @@
+"""What ``mmdefect thresholds`` prints."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mmdefect.decision import (
+        Certificate,
+        OperatingCurve,
+        ThresholdReport,
+        ThresholdStability,
+    )
+
+__all__ = ['print_thresholds']
+
+_CURVE_ROWS = 11
+
+
+def print_thresholds(report: ThresholdReport, out: Path | None) -> None:
+    """Print certificates, operating points and curves as tables.
+
+    Args:
+        report (ThresholdReport): What was chosen.
+        out (Path | None): Policy file that was written; None when none was.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    _print_parts(console, report)
+    _print_points(console, report)
+    evidence, chosen = report.policy.evidence, report.chosen
+    for certificate, stability in zip(evidence.certificates, report.stability, strict=True):
+        for line in _promises(certificate, stability):
+            console.print(line, soft_wrap=True)
+    if len(evidence.certificates) > 1:
+        console.print(
+            f'all {len(evidence.certificates)} certificates together: confidence '
+            f'{chosen.joint_confidence:.4g} at least',
+            soft_wrap=True,
+        )
+    for certificate, curve in zip(evidence.certificates, report.curves, strict=True):
+        _print_curve(console, certificate, curve, chosen.part.beta)
+    if chosen.no_better_than_flagging_all:
+        console.print(
+            'no better than flagging all: the 95 % interval of recall + specificity - 1 is not '
+            'above 0',
+            style='red',
+            soft_wrap=True,
+        )
+    if out is not None:
+        console.print(f'policy: {out}', soft_wrap=True)
+
+
+def _print_parts(console: Console, report: ThresholdReport) -> None:
+    parts, point = report.parts, report.chosen.part
+    left_out = f'; {parts.left_out} left out, not labelled' if parts.left_out else ''
+    console.print(
+        f'{len(parts.names)} parts ({parts.images} images): {point.tp + point.fn} defective, '
+        f'{point.fp + point.tn} good{left_out}',
+        soft_wrap=True,
+    )
+    known = report.policy.evidence.overlap_with_training == 'none'
+    console.print(
+        'none of them was trained on'
+        if known
+        else 'overlap with training: unknown, RESULTS does not say what the model was trained on',
+        style=None if known else 'yellow',
+        soft_wrap=True,
+    )
+
+
+def _print_points(console: Console, report: ThresholdReport) -> None:
+    from rich.table import Table
+
+    chosen = report.chosen
+    counts, shares = Table('', title='On these parts', title_justify='left'), Table('')
+    beta = f'F{chosen.part.beta:g}'
+    for name in ('HOLD', 'FAIL', 'missed', 'prevalence', 'alarms/1000 good', beta):
+        counts.add_column(name, justify='right')
+    for name in ('recall', 'precision', 'specificity'):
+        shares.add_column(name, justify='right')
+    rows = [
+        (name, f'{hold:.4g}', 'never' if fail is None else f'{fail:.4g}', point)
+        for name, hold, fail, point in zip(
+            chosen.classes, chosen.hold, chosen.fail, chosen.by_class, strict=True
+        )
+    ]
+    if chosen.fail == chosen.hold:
+        rows.append(('part', '', '', chosen.part))
+    else:
+        rows += [('not PASS', '', '', chosen.part), ('FAIL', '', '', chosen.failed)]
+    for name, hold, fail, point in rows:
+        if point is chosen.part:
+            counts.add_section()
+            shares.add_section()
+        counts.add_row(
+            name,
+            hold,
+            fail,
+            f'{point.fn} of {point.tp + point.fn}',
+            _number(point.prevalence),
+            _number(point.false_alarms_per_1000_good, 1),
+            _number(point.f_beta),
+        )
+        shares.add_row(
+            name,
+            _share(point.recall, point.recall_interval),
+            _share(point.precision, point.precision_interval),
+            _share(point.specificity, point.specificity_interval),
+        )
+    console.print(counts)
+    console.print(shares)
+    console.print('in brackets: 95 % intervals, as seen; certified is what stands below')
+
+
+def _promises(certificate: Certificate, stability: ThresholdStability) -> list[str]:
+    name = f'{certificate.class_name}: ' if certificate.class_name else ''
+    alarms = 'false alarms: nothing certified'
+    if certificate.false_alarms_upper is not None:
+        alarms = f'false alarms at most {certificate.false_alarms_upper:.4g} per 1,000 good parts'
+    elif not certificate.n_good:
+        alarms = 'false alarms: nothing can be said without good parts'
+    # Rounded down: a bound must not look better than it is.
+    lower = math.floor(1e4 * certificate.recall_lower) / 1e4
+    return [
+        f'{name}certified: recall at least {lower:.4f} at confidence '
+        f'{certificate.confidence:g} ({certificate.n_defective} defective parts, '
+        f'{certificate.allowed_misses} misses allowed beforehand); {alarms}',
+        f'{name}method: {certificate.method}',
+        f'{name}other parts would give: threshold {stability.low:.4g} to {stability.high:.4g} in '
+        f'90 % of {stability.rounds} redraws (seed {stability.seed})',
+    ]
+
+
+def _print_curve(
+    console: Console, certificate: Certificate, curve: OperatingCurve, beta: float
+) -> None:
+    from rich.table import Table
+
+    title = f'Other thresholds{f", {certificate.class_name}" if certificate.class_name else ""}'
+    table = Table(title=title, title_justify='left')
+    measures = ('recall', 'precision', 'specificity', f'F{beta:g}', 'alarms/1000 good')
+    for name in ('threshold', *measures):
+        table.add_column(name, justify='right')
+    count = len(curve.threshold)
+    for index in np.unique(np.linspace(0, count - 1, min(count, _CURVE_ROWS)).round().astype(int)):
+        table.add_row(
+            f'{curve.threshold[index]:.4g}',
+            _number(curve.recall[index]),
+            _number(curve.precision[index]),
+            _number(curve.specificity[index]),
+            _number(curve.f_beta[index]),
+            _number(curve.false_alarms_per_1000_good[index], 1),
+        )
+    console.print(table)
+
+
+def _share(share: float, interval: tuple[float, float]) -> str:
+    if math.isnan(share):
+        return '-'
+    return f'{share:.3f} ({interval[0]:.3f}-{interval[1]:.3f})'
+
+
+def _number(value: float, digits: int = 4) -> str:
+    return '-' if math.isnan(value) else f'{value:.{digits}f}'
