@@ -55,12 +55,16 @@ METRICS = root.Registry(
 )
 # Parts of a detector.
 MODELS = root.Registry('model', parent=root.MODELS, scope='mmdefect', locations=['mmdefect.models'])
-# What heads build besides layers: anchor generators, assigners.
+# What heads build besides layers: anchor generators, assigners, coders.
 TASK_UTILS = root.Registry(
     'task util',
     parent=root.TASK_UTILS,
     scope='mmdefect',
-    locations=['mmdefect.models.anchors', 'mmdefect.models.assigners'],
+    locations=[
+        'mmdefect.models.anchors',
+        'mmdefect.models.assigners',
+        'mmdefect.models.coders',
+    ],
 )
 # What happens around the training loop.
 HOOKS = root.Registry(

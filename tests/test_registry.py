@@ -43,6 +43,8 @@ def test_locations_exist_and_register(name):
         ('MODELS', 'FocalRPNHead'),
         ('TASK_UTILS', 'DefectAnchorGenerator'),
         ('TASK_UTILS', 'CentreRegionAssigner'),
+        ('TASK_UTILS', 'ClippedDeltaCoder'),
+        ('MODELS', 'SharedTowerHead'),
         ('OPTIM_WRAPPERS', 'AmpOptimWrapper'),
         ('HOOKS', 'CheckpointMatchHook'),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmdefect.models.anchors import DefectAnchorGenerator
 from mmdefect.models.assigners import CentreRegionAssigner
+from mmdefect.models.coders import ClippedDeltaCoder
 from mmdefect.models.detectors import (
     MultiViewDetector,
     MultiViewFasterRCNN,
@@ -11,7 +12,7 @@ from mmdefect.models.detectors import (
     MultiViewSoftTeacher,
 )
 from mmdefect.models.fusion import CrossViewFusion
-from mmdefect.models.heads import FocalBBoxHead, FocalRPNHead
+from mmdefect.models.heads import FocalBBoxHead, FocalRPNHead, SharedTowerHead
 from mmdefect.models.pseudo_labels import (
     BoxJitter,
     CandidateSpread,
@@ -28,6 +29,7 @@ __all__ = [
     'CandidateSpread',
     'CentreRegionAssigner',
     'ClassThresholds',
+    'ClippedDeltaCoder',
     'CrossViewFusion',
     'DefectAnchorGenerator',
     'FocalBBoxHead',
@@ -40,5 +42,6 @@ __all__ = [
     'MultiViewSoftTeacher',
     'PseudoLabelPolicy',
     'PseudoLabelStatistics',
+    'SharedTowerHead',
     'ViewConsensus',
 ]
