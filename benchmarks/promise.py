@@ -1,14 +1,15 @@
 """Do certified thresholds keep their promise?
 
-    python benchmarks/promise.py [--fits 1000] [--parts 20000] [--json]
+    python benchmarks/promise.py [--fits 1000] [--parts 20000 | --results FILE] [--json]
 
 Simulated scores of a population of parts are known, so the true recall of every threshold is,
-too. Thresholds are fitted on n defective (and n good) parts drawn from it with replacement, many
-times; counted is the share of fits whose true recall is at least the promise. It must be at least
-the confidence minus two standard errors of the count, in every row, or the script exits with 1.
-`ours` is that share, `peer` the share when the threshold is simply the highest one whose recall
-on the same parts reaches the target, as a curve would be read off. `expected` is the exact share
-for scores without ties: P(Binomial(n, 1 - recall) > misses allowed).
+too; with --results the labelled parts of a results file are taken as the population. Thresholds
+are fitted on n defective (and n good) parts drawn from it with replacement, many times; counted is
+the share of fits whose true recall is at least the promise. It must be at least the confidence
+minus two standard errors of the count, in every row, or the script exits with 1. `ours` is that
+share, `peer` the share when the threshold is simply the highest one whose recall on the same parts
+reaches the target, as a curve would be read off. `expected` is the exact share for scores without
+ties: P(Binomial(n, 1 - recall) > misses allowed).
 """
 
 from __future__ import annotations
@@ -19,17 +20,24 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import binom
 
-from mmdefect.decision import allowed_misses, choose_threshold, reaches
+from mmdefect.decision import (
+    ResultsFile,
+    allowed_misses,
+    choose_threshold,
+    collect_parts,
+    reaches,
+)
 from mmdefect.engine.launch import run
 from mmdefect.errors import InputError
 
 SIZES = (60, 150, 300)
-GOALS: dict[str, dict[str, float]] = {
+GOALS: dict[str, dict[str, Any]] = {
     'recall': {},
     'F2': {'beta': 2},
     'cost 50:1': {'cost_miss': 50, 'cost_alarm': 1},
@@ -59,13 +67,32 @@ def draw_populations(
     return {'smooth': smooth, 'ties and no detection': coarse, 'a rare kind': (mixed, smooth[1])}
 
 
+def read_population(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Take the parts of a results file as the population.
+
+    Args:
+        path (Path): The file.
+
+    Returns:
+        dict[str, tuple[np.ndarray, np.ndarray]]: As of :func:`draw_populations`.
+
+    Raises:
+        InputError: The file cannot be read, or has no defective or no good part.
+    """
+    parts = collect_parts(ResultsFile(path))
+    scores, defective = parts.part_scores, parts.defective
+    if defective.all() or not defective.any():
+        raise InputError(f'{path}: there must be defective and good parts; add some')
+    return {path.name: (scores[defective], scores[~defective])}
+
+
 def count_kept(
     population: tuple[np.ndarray, np.ndarray],
     size: int,
     fits: int,
     target: float,
     confidence: float,
-    goal: dict[str, float],
+    goal: dict[str, Any],
     generator: np.random.Generator,
 ) -> tuple[float, float]:
     """Fit thresholds on parts drawn with replacement and look at their true recall.
@@ -76,7 +103,7 @@ def count_kept(
         fits (int): How often.
         target (float): Recall that is promised.
         confidence (float): Confidence of the promise.
-        goal (dict[str, float]): What else to want.
+        goal (dict[str, Any]): What else to want.
         generator (np.random.Generator): Draws the parts.
 
     Returns:
@@ -95,23 +122,27 @@ def count_kept(
 
 
 def measure(
-    parts: int, fits: int, target: float, confidence: float, seed: int
+    populations: dict[str, tuple[np.ndarray, np.ndarray]],
+    fits: int,
+    target: float,
+    confidence: float,
+    generator: np.random.Generator,
 ) -> Iterator[dict[str, Any]]:
     """Look at every population, number of parts and goal.
 
     Args:
-        parts (int): Parts of either kind in a population.
+        populations (dict[str, tuple[np.ndarray, np.ndarray]]): Scores of defective and of good
+            parts, by name.
         fits (int): Fits per row.
         target (float): Recall that is promised.
         confidence (float): Confidence of the promise.
-        seed (int): Seed of all draws.
+        generator (np.random.Generator): Draws the parts.
 
     Yields:
         dict[str, Any]: A row.
     """
-    generator = np.random.default_rng(seed)
     needed = confidence - 2 * math.sqrt(confidence * (1 - confidence) / fits)
-    for name, population in draw_populations(parts, generator).items():
+    for name, population in populations.items():
         for size in SIZES:
             misses = allowed_misses(size, target, confidence)
             for goal, options in GOALS.items():
@@ -144,6 +175,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--fits', type=int, default=1000, help='per row')
     parser.add_argument('--parts', type=int, default=20_000, help='of either kind')
+    parser.add_argument('--results', type=Path, help='results file taken as the population')
     parser.add_argument('--target-recall', type=float, default=0.95)
     parser.add_argument('--confidence', type=float, default=0.95)
     parser.add_argument('--seed', type=int, default=0)
@@ -153,8 +185,12 @@ def main() -> int:
         raise InputError(f'--fits and --parts must be 1 or more, got {args.fits}, {args.parts}')
     with redirect_stdout(sys.stderr):
         machine = describe_machine()
-    rows = []
-    for row in measure(args.parts, args.fits, args.target_recall, args.confidence, args.seed):
+    generator, rows = np.random.default_rng(args.seed), []
+    if args.results is None:
+        populations = draw_populations(args.parts, generator)
+    else:
+        populations = read_population(args.results)
+    for row in measure(populations, args.fits, args.target_recall, args.confidence, generator):
         rows.append(row)
         if not args.json:
             verdict = 'kept' if row['kept'] else 'NOT KEPT'

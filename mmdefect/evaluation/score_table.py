@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 
+from mmdefect.decision.intervals import youden_interval
+from mmdefect.decision.reaches import reaches as score_reaches
 from mmdefect.evaluation.flat_boxes import FlatBoxes
 from mmdefect.evaluation.matching import UNMATCHED
 from mmdefect.structures import EVALUATION_MIN_SCORE
@@ -34,7 +35,7 @@ def reaches(scores: npt.ArrayLike, threshold: float) -> npt.NDArray[np.bool_]:
         >>> reaches(np.float32([0.29, 0.28996, 0.2899]), 0.29).tolist()
         [True, True, False]
     """
-    return np.asarray(scores, np.float64).round(SCORE_DECIMALS) >= threshold
+    return score_reaches(np.asarray(scores, np.float64).round(SCORE_DECIMALS), threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +167,9 @@ class ScoreTable:
         """
         if not self.images_defect or not self.images_good:
             return None
-        recall, low1, high1 = _wilson(self.flagged_defect, self.images_defect)
-        alarm, low2, high2 = _wilson(self.flagged_good, self.images_good)
-        centre = recall - alarm
-        lower = centre - np.sqrt((recall - low1) ** 2 + (high2 - alarm) ** 2)
-        upper = centre + np.sqrt((high1 - recall) ** 2 + (alarm - low2) ** 2)
-        return lower, upper
+        return youden_interval(
+            self.flagged_defect, self.images_defect, self.flagged_good, self.images_good
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The table as ``evaluation.json`` holds it.
@@ -195,17 +193,6 @@ class ScoreTable:
 def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     whole = np.broadcast_to(whole, part.shape)
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-
-
-def _wilson(
-    hits: npt.NDArray[np.int64], total: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Share and the ends of its 95 % score interval."""
-    z = float(norm.ppf(0.975))
-    share = hits / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * np.sqrt(share * (1 - share) / total + z * z / (4 * total**2))
-    return share, centre - half, centre + half
 
 
 def count_scores(

@@ -47,6 +47,8 @@ def shortened(line):
         return f'{line} --images 100 --detections 10 --rounds 1'
     if 'benchmarks/fuzz_readers.py' in line:
         return f'{line} --files 140'
+    if 'benchmarks/promise.py' in line:
+        return f'{line} --fits 100'
     if 'benchmarks/ops.py' in line:
         return f'{line} --rounds 1'
     if re.search(r'benchmarks/(train_step|inference|profile_step)\.py', line):
