@@ -74,7 +74,7 @@ def reliability_table(
     if bins < 1:
         raise ValueError(f'bins must be at least 1, got {bins}')
     values, truth = check_scored(scores, labels)
-    edges = np.linspace(0, 1, bins + 1)
+    edges = np.linspace(0, 1, bins + 1, dtype=np.float64)
     index = np.minimum(np.searchsorted(edges, values, side='right') - 1, bins - 1)
     parts = np.bincount(index, minlength=bins)
     defective = np.bincount(index, truth, minlength=bins)

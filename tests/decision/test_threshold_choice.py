@@ -141,6 +141,26 @@ def test_promise_is_kept(count, promise):
     assert np.mean(kept) >= 0.95 - 2 * math.sqrt(0.95 * 0.05 / len(kept))
 
 
+def test_both_promises_together():
+    """At the worst place, where recall and false alarms hang on the same threshold."""
+    rng = np.random.default_rng(3)
+    defective, good = rng.random(20_000), rng.random(20_000) * 0.1 / 0.95
+    limit = 1000 * np.mean(good >= np.quantile(defective, 0.1))
+    broken = 0
+    for _ in range(400):
+        scores = np.r_[rng.choice(defective, 200), rng.choice(good, 200)]
+        try:
+            threshold = choose_threshold(
+                scores, np.arange(400) < 200, 0.9, 0.9, max_false_alarms=limit
+            ).threshold
+        except NotCertifiedError:
+            continue
+        kept = np.mean(defective >= threshold) >= 0.9
+        kept &= 1000 * np.mean(good >= threshold) <= limit
+        broken += not kept
+    assert broken / 400 <= 0.1 + 2 * math.sqrt(0.1 * 0.9 / 400)
+
+
 def test_no_detection_on_too_many_parts_flags_all():
     scores = np.r_[np.zeros(10), np.full(90, 0.9), np.zeros(40)]
     labels = np.arange(140) < 100
