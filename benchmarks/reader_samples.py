@@ -69,6 +69,10 @@ def make_samples() -> dict[str, Sample]:
         Sample('cvat folder', 'cvat', _cvat()),
         Sample('mask', 'mask', _masks()),
         Sample('deeppcb', 'deeppcb', _deeppcb()),
+        Sample('sku110k', 'sku110k', _sku110k(), 'annotations_train.csv'),
+        Sample('sku110k folder', 'sku110k', _sku110k()),
+        Sample('severstal', 'severstal', _severstal(), 'train.csv', {'size': _SIZE}),
+        Sample('severstal folder', 'severstal', _severstal(), '', {'size': _SIZE}),
         Sample('folder', 'folder', _images('sub/')),
     )
     return {sample.name: sample for sample in samples}
@@ -222,6 +226,30 @@ def _cvat() -> dict[str, bytes]:
         f'<labels>{labels}</labels></task></meta>{images}</annotations>\n'
     )
     return {**_images('images/'), 'annotations.xml': text.encode()}
+
+
+def _sku110k() -> dict[str, bytes]:
+    rows = [
+        f'{name},{x1},{y1},{x2},{y2},{label},{_SIZE[0]},{_SIZE[1]}\n'
+        for x1, y1, x2, y2, label in ((1, 2, 9, 12, 'chip'), (30, 20, 3, 4, 'rust'))
+        for name in ('a.png', 'b.jpg')
+    ]
+    return {
+        **_images('images/'),
+        'annotations_train.csv': ''.join(rows).encode(),
+        'annotations_val.csv': f'c.tif,0,0,40,24,chip,{_SIZE[0]},{_SIZE[1]}\n'.encode(),
+    }
+
+
+def _severstal() -> dict[str, bytes]:
+    return {
+        **_images('train_images/'),
+        'train.csv': (
+            b'ImageId,ClassId,EncodedPixels\na.png,1,26 9 50 9\na.png,4,300 40\nb.jpg,2,\n'
+        ),
+        'val.csv': b'ImageId_ClassId,EncodedPixels\nc.tif_3,1 24 25 24\nc.tif_4,\n',
+        'val_images/c.tif': _picture('TIFF'),
+    }
 
 
 def _masks() -> dict[str, bytes]:

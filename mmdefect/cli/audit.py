@@ -69,7 +69,8 @@ def audit(
     image_root: Annotated[
         Path | None,
         typer.Option(
-            help='coco, labelme, label-studio, cvat: folder of the images. Default: near DATA.'
+            help='coco, labelme, label-studio, cvat, sku110k, severstal: folder of the images. '
+            'Default: near DATA.'
         ),
     ] = None,
     zero_based: Annotated[

@@ -53,7 +53,8 @@ def convert(
         str | None,
         typer.Option(
             help='Class names in category order, with commas. Default: as declared, else sorted. '
-            'yolo: the names of classes 0, 1, ...; mask: of values 1, 2, ..., or 50=rust,100=chip.'
+            'yolo: the names of classes 0, 1, ...; severstal: of 1, 2, ...; mask: of values 1, 2, ..., '
+            'or 50=rust,100=chip.'
         ),
     ] = None,
     drop_bad: Annotated[
@@ -71,7 +72,8 @@ def convert(
         Path | None,
         typer.Option(
             rich_help_panel=_PANEL,
-            help='coco, labelme, label-studio, cvat: folder of the images. Default: near SRC.',
+            help='coco, labelme, label-studio, cvat, sku110k, severstal: folder of the images. '
+            'Default: near SRC.',
         ),
     ] = None,
     zero_based: Annotated[
@@ -127,7 +129,15 @@ def convert(
         int | None,
         typer.Option(
             rich_help_panel=_PANEL,
-            help='mask: leave out components of fewer pixels. Default: 9.',
+            help='mask, severstal: leave out components of fewer pixels. Default: 9.',
+        ),
+    ] = None,
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            rich_help_panel=_PANEL,
+            metavar='W H',
+            help='severstal: size of all images in pixels. Default: 1600 256.',
         ),
     ] = None,
 ) -> None:
@@ -150,6 +160,7 @@ def convert(
         ('image_key', '--image-key', image_key),
         ('class_name', '--class-name', class_name),
         ('min_area', '--min-area', min_area),
+        ('size', '--size', size),
     )
     options = {key: value for key, _, value in given if value is not None}
     for key, option, _ in given:

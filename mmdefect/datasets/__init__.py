@@ -19,15 +19,20 @@ __all__ = [
     'PackInputs',
     'PerView',
     'RegisteredCrop',
+    'SKU110KReader',
     'SemiSupervisedSampler',
+    'SeverstalReader',
     'ToGrey',
     'VOCReader',
     'YOLOReader',
+    'decode_runs',
+    'encode_runs',
     'image_size',
     'multi_view_collate',
     'read_image',
     'records_to_coco',
     'split_coco',
+    'write_severstal',
 ]
 
 _HOMES = {
@@ -44,15 +49,20 @@ _HOMES = {
     'PackInputs': 'mmdefect.datasets.transforms',
     'PerView': 'mmdefect.datasets.transforms',
     'RegisteredCrop': 'mmdefect.datasets.transforms',
+    'SKU110KReader': 'mmdefect.datasets.readers',
     'SemiSupervisedSampler': 'mmdefect.datasets.samplers',
+    'SeverstalReader': 'mmdefect.datasets.readers',
     'ToGrey': 'mmdefect.datasets.transforms',
     'VOCReader': 'mmdefect.datasets.readers',
     'YOLOReader': 'mmdefect.datasets.readers',
+    'decode_runs': 'mmdefect.datasets.run_length',
+    'encode_runs': 'mmdefect.datasets.run_length',
     'image_size': 'mmdefect.datasets.images',
     'multi_view_collate': 'mmdefect.datasets.collate',
     'read_image': 'mmdefect.datasets.images',
     'records_to_coco': 'mmdefect.datasets.coco_file',
     'split_coco': 'mmdefect.datasets.split',
+    'write_severstal': 'mmdefect.datasets.severstal_file',
 }
 
 

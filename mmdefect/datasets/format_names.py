@@ -14,5 +14,7 @@ FORMATS: dict[str, str] = {
     'cvat': 'CVATReader',
     'mask': 'MaskReader',
     'deeppcb': 'DeepPCBReader',
+    'sku110k': 'SKU110KReader',
+    'severstal': 'SeverstalReader',
     'folder': 'FolderReader',
 }

@@ -21,7 +21,9 @@ DAMAGED = {
     'yolo': 'labels/train/a.txt', 'yolo yaml': 'data.yaml', 'labelme': 'b.json',
     'labelme file': 'a.json', 'label-studio': 'export.json', 'cvat': 'annotations.xml',
     'cvat folder': 'annotations.xml', 'mask': 'masks/a.png', 'deeppcb': '1/1_test.jpg',
-    'folder': 'sub/a.png',
+    'folder': 'sub/a.png', 'sku110k': 'annotations_train.csv',
+    'sku110k folder': 'annotations_val.csv', 'severstal': 'train.csv',
+    'severstal folder': 'val.csv',
 }  # fmt: skip
 
 
@@ -32,6 +34,8 @@ def convert(tmp_path, monkeypatch, capfd):
     def run(sample, *flags):
         out = tmp_path / 'out' / 'a.json'
         source = tmp_path / 'data' / sample.source
+        size = [str(side) for side in sample.options.get('size', ())]
+        flags = (*flags, '--size', *size) if size else flags
         arguments = ['mmdefect', 'convert', sample.source_format, str(source), str(out), *flags]
         monkeypatch.setattr(sys, 'argv', arguments)
         capfd.readouterr()

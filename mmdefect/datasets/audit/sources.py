@@ -25,6 +25,8 @@ _WORDS = {
     'test': ('test', 'testing'),
 }
 _WORD = re.compile(rf'(?<![a-z])({"|".join(sum(_WORDS.values(), ()))})(?![a-z])')
+# Formats whose files may each hold one split.
+_SPLIT_FILES = {'coco': '.json', 'sku110k': '.csv', 'severstal': '.csv'}
 _LIST_FOLDERS = ('', 'ImageSets/Main')
 
 
@@ -39,8 +41,8 @@ def data_sources(
 
     Several folders or files are one split each. In a single folder the splits are, whichever
     comes first: ``lists``; the list files ``train.txt``, ``val.txt``, ``test.txt`` in it or in
-    ``ImageSets/Main``; its COCO files named after splits. Otherwise it is one split, which
-    :func:`split_by_folder` may part once it is read.
+    ``ImageSets/Main``; its COCO, SKU-110K or run-length files named after splits. Otherwise it is
+    one split, which :func:`split_by_folder` may part once it is read.
 
     Args:
         data (Sequence[Path]): Folders or annotation files.
@@ -89,7 +91,7 @@ def data_sources(
             Source(name, partial(open_reader, path, kind, list_file=str(file), **keys))
             for name, file in found.items()
         ]
-    files = _coco_files(path) if kind == 'coco' and path.is_dir() else {}
+    files = _split_files(path, _SPLIT_FILES[kind]) if kind in _SPLIT_FILES else {}
     if files:
         return [
             Source(name, partial(open_reader, file, kind, **keys)) for name, file in files.items()
@@ -123,10 +125,10 @@ def _list_files(path: Path) -> dict[str, Path]:
     return {}
 
 
-def _coco_files(folder: Path) -> dict[str, Path]:
-    """JSON files of a folder, or of ``annotations`` in it, each named after another split."""
-    for below in (folder, folder / 'annotations'):
-        named = [(_split_word(path.stem), path) for path in sorted(below.glob('*.json'))]
+def _split_files(folder: Path, suffix: str) -> dict[str, Path]:
+    """Files of a folder, or of ``annotations`` in it, each named after another split."""
+    for below in (folder, folder / 'annotations') if folder.is_dir() else ():
+        named = [(_split_word(path.stem), path) for path in sorted(below.glob(f'*{suffix}'))]
         found = {name: path for name, path in named if name}
         if len(found) > 1 and len(found) == len([name for name, _ in named if name]):
             return {name: found[name] for name in _WORDS if name in found}

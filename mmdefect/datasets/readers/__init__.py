@@ -11,6 +11,8 @@ from mmdefect.datasets.readers.formats import FORMATS, detect_format, open_reade
 from mmdefect.datasets.readers.label_studio import LabelStudioReader
 from mmdefect.datasets.readers.labelme import LabelMeReader
 from mmdefect.datasets.readers.mask import MaskReader
+from mmdefect.datasets.readers.severstal import SeverstalReader
+from mmdefect.datasets.readers.sku110k import SKU110KReader
 from mmdefect.datasets.readers.voc import VOCReader
 from mmdefect.datasets.readers.yolo import YOLOReader
 
@@ -24,6 +26,8 @@ __all__ = [
     'LabelMeReader',
     'LabelStudioReader',
     'MaskReader',
+    'SKU110KReader',
+    'SeverstalReader',
     'VOCReader',
     'YOLOReader',
     'detect_format',

@@ -16,6 +16,7 @@ from mmdefect.datasets.coco_file import load_coco
 from mmdefect.datasets.images import image_size
 from mmdefect.datasets.readers.base import BaseReader, OnError
 from mmdefect.datasets.readers.files import walk_files
+from mmdefect.datasets.readers.image_root import find_image_root, image_path
 from mmdefect.datasets.readers.values import json_number, whole_size
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
@@ -141,17 +142,9 @@ class COCOReader(BaseReader):
                 yield replace(record, image_id=f'{prefix}:{record.image_id}')
 
     def _image_root(self, path: Path, images: list[dict[str, Any]]) -> Path:
-        """The folder that the first images are in."""
         if self.image_root is not None:
             return self.image_root
-        inside = path.parent != self.folder or path.parent.name.lower() == 'annotations'
-        split = path.stem.rsplit('_', 1)[-1]
-        for base in (path.parent, path.parent.parent) if inside else (path.parent,):
-            for below in ('', 'images', split, f'images/{split}'):
-                root = base / below
-                if any(_is_file(_image_path(root, image)) for image in images[:10]):
-                    return root
-        return path.parent
+        return find_image_root(path, self.folder, [image['file_name'] for image in images[:10]])
 
     def _unseen(
         self, path: Path, images: list[dict[str, Any]], root: Path, owners: dict[Path, Path]
@@ -160,11 +153,11 @@ class COCOReader(BaseReader):
         unseen: list[dict[str, Any]] = []
         again: list[dict[str, Any]] = []
         for image in images:
-            owner = owners.setdefault(_image_path(root, image), path)
+            owner = owners.setdefault(image_path(root, image['file_name']), path)
             (unseen if owner == path else again).append(image)
         if again:
             name = again[0]['file_name']
-            owner = owners[_image_path(root, again[0])]
+            owner = owners[image_path(root, name)]
             self.problem(
                 f'{path}',
                 f'{len(again)} images stand in {owner} too (first: {name}); give one of the files, '
@@ -194,7 +187,7 @@ class COCOReader(BaseReader):
             row = rows[image['id']]
             chosen = order[ends[row - 1] if row else 0 : ends[row]]
             mine = [annotations[i] for i in chosen]
-            path = _image_path(root, image)
+            path = image_path(root, image['file_name'])
             record = self._record(where, image, path, mine, boxes[chosen], names)
             if record is not None:
                 yield record
@@ -267,18 +260,6 @@ class COCOReader(BaseReader):
         except InputError as error:
             self.problem(where, str(error).removeprefix(f'{where}: '))
             return None
-
-
-def _image_path(root: Path, image: dict[str, Any]) -> Path:
-    # A file written on Windows may hold backslashes.
-    return root / image['file_name'].replace('\\', '/')
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _boxes(annotations: list[dict[str, Any]]) -> NDArray[np.float32]:

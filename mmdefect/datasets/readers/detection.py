@@ -11,6 +11,8 @@ from pathlib import Path
 from mmdefect.datasets.images import IMAGE_SUFFIXES
 from mmdefect.datasets.readers.files import require_source, walk_files
 from mmdefect.datasets.readers.mask_layout import MaskLayout, may_hold_masks
+from mmdefect.datasets.readers.severstal_rows import is_run_length_header
+from mmdefect.datasets.readers.sku110k_rows import is_shelf_row
 from mmdefect.datasets.readers.text_rows import is_label_row, read_head
 
 __all__ = ['CLASS_FILES', 'YAML_FILES', 'formats_found']
@@ -21,6 +23,8 @@ YAML_FILES = ('data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml')
 
 _MAX_NAMES = 200_000
 _HEADS_PER_KIND = 10
+# A row may be damaged.
+_LINES_PER_HEAD = 5
 _FIRST_TAG = re.compile(r'<([A-Za-z_][\w.:-]*)')
 _XML_FORMATS = {'annotation': 'voc', 'annotations': 'cvat'}
 
@@ -35,7 +39,8 @@ def formats_found(source: Path) -> tuple[dict[str, Path], Counter[str]]:
 
     Returns:
         tuple: Format names with a file or folder each that speaks for them, and how many files
-        of each suffix were seen. Class lists and bare images count only where nothing else does.
+        of each suffix were seen. CSV files count only where nothing else does, class lists and bare
+        images where they do not either.
 
     Raises:
         InputError: There is no such file or folder, or one cannot be read.
@@ -65,6 +70,8 @@ def formats_found(source: Path) -> tuple[dict[str, Path], Counter[str]]:
         *_mask_images(source, images),
     ):
         found.setdefault(name, path)
+    # A CSV file beside a COCO file most likely says the same.
+    found = found or dict(_heads(by_suffix.get('.csv', ()), _csv_format))
     if found:
         return found, kinds
     class_lists = [
@@ -107,6 +114,13 @@ def _xml_format(head: str) -> str | None:
     # Comments may hold tags.
     tag = _FIRST_TAG.search(re.sub(r'<!--.*?-->', '', head, flags=re.DOTALL))
     return _XML_FORMATS.get(tag[1]) if tag else None
+
+
+def _csv_format(head: str) -> str | None:
+    lines = head.replace('"', '').splitlines()[:_LINES_PER_HEAD]
+    if any(map(is_run_length_header, lines[:1])):
+        return 'severstal'
+    return 'sku110k' if any(map(is_shelf_row, lines)) else None
 
 
 def _pairs(images: Iterable[Path]) -> Iterator[tuple[str, Path]]:

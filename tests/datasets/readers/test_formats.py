@@ -14,6 +14,8 @@ from mmdefect.registry import READERS
 COCO = '{"images": [], "annotations": [], "categories": []}'
 TASKS = '[{"id": 1, "annotations": [], "data": {"image": "a.png"}}]'
 LABELME = '{"version": "5", "shapes": [], "imagePath": "a.png"}'
+SHELF = 'a.jpg,1,2,30,20,object,64,48\n'
+RUNS = 'ImageId_ClassId,EncodedPixels'
 # Files with their content, and what they are.
 CASES = [
     ('voc', {'annotations/a.xml': '<annotation/>', 'images/a.jpg': ''}),
@@ -38,6 +40,11 @@ CASES = [
     ('mask', {'test/crack/a.png': '', 'ground_truth/crack/a_mask.png': '', 'train/good/b.png': ''}),
     ('deeppcb', {'1/a_test.jpg': '', '1/a_temp.jpg': '', '1_not/a.txt': '10 20 30 40 1'}),
     ('deeppcb', {'a_test.jpg': '', 'a_temp.jpg': '', 'a.txt': '10 20 30 40 1', 'train.txt': 'a'}),
+    ('sku110k', {'annotations/annotations_val.csv': SHELF, 'images/a.jpg': ''}),
+    ('sku110k', {'a.csv': f'?\n{SHELF}', 'a.jpg': '', 'README.txt': 'Line 1.'}),
+    ('severstal', {'train.csv': f'{RUNS}\n', 'train_images/a.jpg': ''}),
+    ('severstal', {'a.csv': 'ImageId,EncodedPixels,ClassId\n', 'a.jpg': ''}),
+    ('coco', {'train.json': COCO, 'train.csv': RUNS, 'annotations_val.csv': SHELF}),
     ('folder', {'a.png': '', 'sub/b.JPG': '', 'README.txt': 'Line 1.', 'train.txt': 'a.png'}),
     ('folder', {'labels/a.png': ''}),
 ]  # fmt: skip
@@ -65,6 +72,8 @@ def test_folders_are_told_apart(tmp_path, expected, files):
         ('voc', 'a.xml', '<annotation/>'),
         ('cvat', 'a.xml', '<annotations/>'),
         ('yolo', 'my.yaml', 'names: [a]'),
+        ('sku110k', 'a.csv', SHELF),
+        ('severstal', 'a.csv', RUNS),
         ('folder', 'a.png', ''),
     ],
 )

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mmdefect.datasets import write_severstal
 from mmdefect.datasets.readers import DeepPCBReader, detect_format, open_reader
 
 NAMES = ('rust', 'rolled-in scale', 'Riß & <b>', '鏽')
@@ -134,6 +135,27 @@ def write_deeppcb(root: Path, pictures: list[Picture]) -> None:
         (root / f'{picture.stem}.txt').write_text(''.join(rows))
 
 
+def write_sku110k(root: Path, pictures: list[Picture]) -> None:
+    rows = [
+        f'{picture.stem}.png,{x1!r},{y1!r},{x2!r},{y2!r},{NAMES[label]},{picture.size[0]},'
+        f'{picture.size[1]}\n'
+        for picture in pictures
+        for (x1, y1, x2, y2), label in zip(picture.boxes, picture.labels, strict=True)
+    ]
+    (root / 'annotations_train.csv').write_text(''.join(rows), encoding='utf-8')
+
+
+def write_runs(root: Path, pictures: list[Picture]) -> None:
+    images = []
+    for picture in pictures:
+        masks = {}
+        for (x1, y1, x2, y2), label in zip(picture.boxes, picture.labels, strict=True):
+            mask = masks.setdefault(label + 1, np.zeros(picture.size[::-1], bool))
+            mask[int(y1) : int(y2), int(x1) : int(x2)] = True
+        images.append((f'{picture.stem}.png', masks))
+    write_severstal(root / 'train.csv', images, joined=len(pictures) % 2 == 0)
+
+
 def write_mask(root: Path, pictures: list[Picture]) -> None:
     for picture in pictures:
         mask = np.zeros(picture.size[::-1], np.uint8)
@@ -176,12 +198,22 @@ WRITERS: dict[str, tuple[Callable[[Path, list[Picture]], None], float]] = {
     'label-studio': (write_label_studio, 1e-4),
     'cvat': (write_cvat, 1e-4),
     'deeppcb': (write_deeppcb, 1e-4),
+    'sku110k': (write_sku110k, 1e-4),
     'mask': (write_mask, 0),
+    'severstal': (write_runs, 0),
 }
+
+
+OF_MASKS = ('mask', 'severstal')
 
 
 def check(source_format, written, **options):
     write, tolerance = WRITERS[source_format]
+    if source_format == 'sku110k':
+        # An image without a box has no row.
+        written = [picture for picture in written if picture.boxes]
+        if not written:
+            return
     names = PCB_NAMES if source_format == 'deeppcb' else NAMES
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -200,14 +232,14 @@ def check(source_format, written, **options):
         assert record.boxes.dtype == np.float32
         boxes = np.array(picture.boxes, np.float64).reshape(-1, 4)
         labels = [names[label] for label in picture.labels]
-        if source_format == 'mask':
+        if source_format in OF_MASKS:
             order = sorted(range(len(labels)), key=lambda i: (picture.labels[i], *boxes[i, [1, 0]]))
             boxes, labels = boxes[order], [labels[index] for index in order]
         assert list(record.labels) == labels
         np.testing.assert_allclose(record.boxes, boxes, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize('source_format', [name for name in WRITERS if name != 'mask'])
+@pytest.mark.parametrize('source_format', [name for name in WRITERS if name not in OF_MASKS])
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(written=pictures())
 def test_boxes_come_back(source_format, written):
@@ -218,6 +250,9 @@ def test_boxes_come_back(source_format, written):
 @given(written=pictures(apart=True))
 def test_boxes_come_back_from_masks(written):
     check('mask', written, classes=NAMES, min_area=1)
+    size = written[0].size
+    of_one_size = [picture for picture in written if picture.size == size]
+    check('severstal', of_one_size, classes=NAMES, min_area=1, size=size)
 
 
 @pytest.mark.parametrize('source_format', WRITERS)
@@ -225,5 +260,7 @@ def test_one_pixel_boxes_come_back(source_format):
     size = (16, 20)
     corners = [(0, 0, 1, 1), (15, 19, 16, 20), (7, 9, 8, 10)]
     written = [Picture('a', size, corners, [0, 3, 1]), Picture('b', size, [], [])]
-    options = {'classes': NAMES, 'min_area': 1} if source_format == 'mask' else {}
+    options = {'classes': NAMES, 'min_area': 1} if source_format in OF_MASKS else {}
+    if source_format == 'severstal':
+        options['size'] = size
     check(source_format, written, **options)
