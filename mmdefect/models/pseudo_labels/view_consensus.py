@@ -66,8 +66,8 @@ class ViewConsensus:
             0, at most 1. Default 0.75.
         min_votes (int | Mapping[str, int]): Votes that confirm a box, its own included, at least
             2; or by class name, for hard classes, 2 for those not named. Default 2.
-        classes (Sequence[str] | None): Class names in label order, needed where ``min_votes``
-            has names. Default None.
+        classes (Sequence[str] | None): Class names in label order, for the numbers per class,
+            and needed where ``min_votes`` has names. Default None.
         confirmed_weight (float): Weight of a confirmed box, at least 1. Default 1.25.
         lonely_weight (float): Weight of a box that no other view confirms, 0 to 1. Default 0.5.
         add_missed (bool): Add confirmed boxes to views that missed them; registered views only.
@@ -131,6 +131,7 @@ class ViewConsensus:
         self.lonely_weight = lonely_weight
         self.add_missed = add_missed
         self.added_weight = added_weight
+        self.classes = tuple(classes or ())
         self._min_votes = _votes_by_label(min_votes, classes)
 
     def __call__(
@@ -151,8 +152,9 @@ class ViewConsensus:
             ``weights`` (float32) and ``added`` (bool), added ones last; what else the boxes
             carry, an added box has from the best box of its group. And
             ``pseudo/consensus_rate`` (confirmed among the boxes that two or more views had a
-            vote on; 0 if none), ``pseudo/consensus_judged`` (how many those are) and
-            ``pseudo/consensus_added``.
+            vote on; 0 if none), the same per class that has any
+            (``pseudo/consensus_rate/<class>``), ``pseudo/consensus_judged`` (how many those are)
+            and ``pseudo/consensus_added``.
 
         Raises:
             InputError: A meta key is missing or no homography, a label has no class, or some
@@ -166,7 +168,9 @@ class ViewConsensus:
             )
         weights = [np.ones(len(instances), np.float32) for instances in predictions]
         added: list[list[InstanceData]] = [[] for _ in predictions]
-        judged = confirmed = 0
+        # Labels of the boxes that two or more views had a vote on, and of the confirmed ones.
+        judged: list[npt.NDArray[np.int64]] = []
+        confirmed: list[npt.NDArray[np.int64]] = []
         views = PartViews(samples)
         for slots, inspect in zip(views.slots, views.inspect, strict=True):
             images = slots[inspect]
@@ -181,13 +185,12 @@ class ViewConsensus:
             for image in images:
                 own = boxes.image == image
                 weights[image][boxes.row[own]] = weight[own]
-            judged += int(several.sum())
-            confirmed += int((several & (votes.support >= 1)).sum())
+            judged.append(boxes.labels[several])
+            confirmed.append(boxes.labels[several & (votes.support >= 1)])
             if self.add_missed and registered:
                 self._add(predictions, frames, boxes, groups, votes, added)
         numbers = {
-            'pseudo/consensus_rate': confirmed / judged if judged else 0.0,
-            'pseudo/consensus_judged': float(judged),
+            **self._rates(judged, confirmed),
             'pseudo/consensus_added': float(sum(map(len, added))),
         }
         labels = [
@@ -195,6 +198,24 @@ class ViewConsensus:
             for parts in zip(predictions, weights, added, strict=True)
         ]
         return labels, numbers
+
+    def _rates(
+        self, judged: list[npt.NDArray[np.int64]], confirmed: list[npt.NDArray[np.int64]]
+    ) -> dict[str, float]:
+        none = np.zeros(0, np.int64)
+        there, agreed = (
+            np.bincount(np.concatenate([none, *labels]), minlength=len(self.classes))
+            for labels in (judged, confirmed)
+        )
+        return {
+            'pseudo/consensus_rate': float(agreed.sum() / max(there.sum(), 1)),
+            'pseudo/consensus_judged': float(there.sum()),
+            **{
+                f'pseudo/consensus_rate/{name}': float(agreed[label] / there[label])
+                for label, name in enumerate(self.classes)
+                if there[label]
+            },
+        }
 
     def _group(self, boxes: PartBoxes, registered: bool) -> npt.NDArray[np.int64]:
         if not registered:

@@ -164,6 +164,8 @@ def test_hard_class_asks_for_more_views():
     weights, _, numbers = consensus_of(boxes, **keys)
     assert weights[0] == weights[1] == pytest.approx([1.25, 0.875])
     assert numbers['pseudo/consensus_rate'] == 0.5
+    assert numbers['pseudo/consensus_rate/chip'] == 1
+    assert numbers['pseudo/consensus_rate/rust'] == 0
     # No more votes than there are views can be asked for.
     weights, _, _ = consensus_of(boxes[:2], **keys)
     assert weights == [[1.25, 1.25]] * 2
