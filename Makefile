@@ -1,4 +1,4 @@
-# make demo | make test | make setup | make clean, each with STACK=onedl (default) or openmmlab;
+# make demo | make demo-multi-view | make test | make setup | make clean, each with STACK=onedl (default) or openmmlab;
 # make benchmark-env: .venv-compiled, the onedl stack with mmcv's compiled ops (a C++ compiler, ten minutes).
 PYTHON ?= python3
 STACK ?= onedl
@@ -17,10 +17,13 @@ export MMCV_WITH_OPS = 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_CONSTRAINT =
 
-.PHONY: demo test lint setup benchmark-env clean
+.PHONY: demo demo-multi-view test lint setup benchmark-env clean
 
 demo: setup
 	$(VENV)/bin/mmdefect demo
+
+demo-multi-view: setup
+	$(VENV)/bin/mmdefect demo-multi-view
 
 test: setup lint
 	$(VENV)/bin/python -m pytest -m 'not slow and not gpu' -q --durations=5

@@ -14,6 +14,7 @@ from mmdefect.cli.browse import browse
 from mmdefect.cli.check import check
 from mmdefect.cli.convert import convert
 from mmdefect.cli.demo import demo
+from mmdefect.cli.demo_multi_view import demo_multi_view
 from mmdefect.cli.doctor import doctor
 from mmdefect.cli.report import report
 from mmdefect.cli.sample_data import sample_data
@@ -57,6 +58,7 @@ app.command()(anchors)
 app.command()(report)
 app.command()(thresholds)
 app.command()(demo)
+app.command('demo-multi-view')(demo_multi_view)
 
 
 def main() -> None:

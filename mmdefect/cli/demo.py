@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from mmdefect.cli.progress import progress
+from mmdefect.cli.demo_stages import config_folder, healthy_installation, run_tool, stage
 
 __all__ = ['demo']
 
@@ -35,28 +31,23 @@ def demo(
     ] = None,
 ) -> None:
     """Train a small detector on generated data and show what it finds; exit 1 below AP50 .60."""
-    from mmdefect.compat.health import diagnose
-    from mmdefect.errors import InputError
     from mmdefect.fileio import write_json
 
-    with progress('importing what is installed'):
-        health = diagnose()
-    if health['problems']:
-        raise InputError(f'{health["problems"][0]}; see `mmdefect doctor`')
+    health = healthy_installation()
     use_amp = health['cpu']['bf16_pays'] if amp is None else amp
     seconds: dict[str, float] = {}
     data = work_dir / 'data'
     os.environ['MMDEFECT_DRILL'] = data.as_posix()
-    config = _config_folder() / 'retinanet' / 'retinanet_demo_drill.py'
+    config = config_folder() / 'retinanet' / 'retinanet_demo_drill.py'
 
-    _stage('1/4 sample data', seconds, 'data', lambda: _write_data(data))
+    stage('1/4 sample data', seconds, 'data', lambda: _write_data(data))
     train = [str(config), '--work-dir', str(work_dir), *(['--amp'] if use_amp else [])]
     if epochs is not None:
         train += ['--cfg-options', f'train_cfg.max_epochs={epochs}']
-    _stage('2/4 training', seconds, 'train', lambda: _run('train', train))
+    stage('2/4 training', seconds, 'train', lambda: run_tool('train', train))
     best = max(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
     test = [str(config), str(best), '--work-dir', str(work_dir)]
-    _stage('3/4 evaluation on held-out images', seconds, 'test', lambda: _run('test', test))
+    stage('3/4 evaluation on held-out images', seconds, 'test', lambda: run_tool('test', test))
     evaluation = json.loads((work_dir / 'evaluation.json').read_text(encoding='utf-8'))
     summary = {
         'metrics': evaluation['metrics'],
@@ -71,7 +62,7 @@ def demo(
     }
     # Once for the report, which shows it, and once with the report's own seconds.
     write_json(work_dir / 'summary.json', summary, indent=2)
-    report = _stage('4/4 report', seconds, 'report', lambda: _write_report(work_dir))
+    report = stage('4/4 report', seconds, 'report', lambda: _write_report(work_dir))
     write_json(work_dir / 'summary.json', summary, indent=2)
 
     ap50 = evaluation['metrics']['AP50']
@@ -85,37 +76,10 @@ def demo(
     raise typer.Exit(0 if passed else 1)
 
 
-def _config_folder() -> Path:
-    """The repository's configs, or the copy that an installed package carries for MIM."""
-    import mmdefect
-
-    package = Path(mmdefect.__file__).parent
-    repository = package.parent / 'configs'
-    return repository if repository.is_dir() else package / '.mim' / 'configs'
-
-
-def _stage(title: str, seconds: dict[str, float], key: str, action: Callable[[], Any]) -> Any:
-    print(f'\n== {title}', flush=True)
-    start = time.perf_counter()
-    result = action()
-    seconds[key] = round(time.perf_counter() - start, 1)
-    return result
-
-
 def _write_data(folder: Path) -> None:
     from mmdefect.cli.sample_data import Kind, sample_data
 
     sample_data(Kind.drill, folder)
-
-
-def _run(command: str, arguments: list[str]) -> None:
-    """In a process of its own, as a user's training would run."""
-    from mmdefect.errors import InputError
-
-    code = f'import mmdefect\nfrom mmdefect.engine.launch import run, {command}\nrun({command})'
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code, *arguments], check=False)
-    if done.returncode:
-        raise InputError(f'{command} stopped with exit code {done.returncode}; see the lines above')
 
 
 def _write_report(work_dir: Path) -> Path:

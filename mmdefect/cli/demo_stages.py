@@ -1,0 +1,87 @@
+"""What the demonstrations have in common: their configs, stages, and tools of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmdefect.cli.progress import progress
+from mmdefect.errors import InputError
+
+__all__ = ['config_folder', 'healthy_installation', 'run_tool', 'stage']
+
+
+def healthy_installation() -> dict[str, Any]:
+    """Diagnose the installation.
+
+    Returns:
+        dict[str, Any]: Of :func:`mmdefect.compat.health.diagnose`.
+
+    Raises:
+        InputError: Something is wrong with it.
+    """
+    from mmdefect.compat.health import diagnose
+
+    with progress('importing what is installed'):
+        health = diagnose()
+    if health['problems']:
+        raise InputError(f'{health["problems"][0]}; see `mmdefect doctor`')
+    return health
+
+
+def config_folder() -> Path:
+    """Find the configs.
+
+    Returns:
+        Path: The repository's folder, or the copy that an installed package carries for MIM.
+    """
+    import mmdefect
+
+    package = Path(mmdefect.__file__).parent
+    repository = package.parent / 'configs'
+    return repository if repository.is_dir() else package / '.mim' / 'configs'
+
+
+def stage(title: str, seconds: dict[str, float], key: str, action: Callable[[], Any]) -> Any:
+    """Do something under a title, and note how long it takes.
+
+    Args:
+        title (str): Printed before.
+        seconds (dict[str, float]): Gets the duration in seconds.
+        key (str): Under this name.
+        action (Callable[[], Any]): What is done.
+
+    Returns:
+        Any: What ``action`` returns.
+
+    Example:
+        >>> stage('1/1 counting', {}, 'count', lambda: 3)
+        <BLANKLINE>
+        == 1/1 counting
+        3
+    """
+    print(f'\n== {title}', flush=True)
+    start = time.perf_counter()
+    result = action()
+    seconds[key] = round(time.perf_counter() - start, 1)
+    return result
+
+
+def run_tool(command: str, arguments: list[str]) -> None:
+    """Train or test in a process of its own, as a user would.
+
+    Args:
+        command (str): ``train`` or ``test``.
+        arguments (list[str]): Of ``tools/train.py`` or ``tools/test.py``.
+
+    Raises:
+        InputError: It failed.
+    """
+    code = f'import mmdefect\nfrom mmdefect.engine.launch import run, {command}\nrun({command})'
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code, *arguments], check=False)
+    if done.returncode:
+        raise InputError(f'{command} stopped with exit code {done.returncode}; see the lines above')
