@@ -58,7 +58,8 @@ def training_step(model: torch.nn.Module, batch: dict[str, Any], half: bool) -> 
     if hasattr(model, 'teacher'):
         # MMDetection leaves it in training mode.
         model.teacher.eval()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
+    # One pass over the weights instead of ten, as our configs have it; here for stock too.
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     data = model.data_preprocessor(batch, True)
 
     def step() -> None:

@@ -14,7 +14,8 @@ clip_norm = 10.0  # largest gradient norm
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=val_interval)
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=lr, weight_decay=weight_decay),
+    # Fused: one pass over the weights instead of several.
+    optimizer=dict(type='AdamW', lr=lr, weight_decay=weight_decay, fused=True),
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, bypass_duplicate=True),
     clip_grad=dict(max_norm=clip_norm),
 )
