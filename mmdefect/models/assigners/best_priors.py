@@ -11,7 +11,7 @@ from mmdefect.models.assigners.near_overlaps import block_rows, overlaps
 
 __all__ = ['BestPriors']
 
-# Pairs of a block and a box that are compared again at once.
+# Pairs of a block and a box whose overlaps are computed again at once.
 _PAIRS = 1 << 12
 
 

@@ -20,6 +20,8 @@ BLOCK = 64
 # Elements of one temporary: on a CPU a slice stays in the cache of one core.
 _ELEMENTS = {'cpu': 1 << 17}
 _ELEMENTS_ON_GPU = 1 << 22
+# Pairs of a block and a box that are compared at once.
+_PAIRS = 1 << 20
 # Divisors smaller than this are taken for this, as in MMDetection.
 _SMALLEST = 1e-6
 # Coordinates from here on may overflow, and then even far boxes do not have an overlap of zero.
@@ -79,7 +81,7 @@ def near_boxes(priors: Tensor, boxes: Tensor) -> Iterator[NearBoxes]:
     x1, y1, x2, y2 = _frames(priors).t()[..., None]
     everywhere = not (_ordinary(priors) and _ordinary(boxes))
     low, high = boxes[:, :2].t(), boxes[:, 2:].t()
-    step = max(1, 8 * elements // len(boxes))
+    step = max(1, _PAIRS // len(boxes))
     for start in range(0, len(x1), step):
         part = slice(start, start + step)
         near = (x2[part] > low[0]) & (high[0] > x1[part])

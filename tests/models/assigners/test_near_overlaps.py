@@ -30,6 +30,7 @@ def test_overlaps_are_mmdetections(over):
 @pytest.mark.parametrize('number', [1, BLOCK, 5 * BLOCK + 1, 3000])
 def test_every_overlap_is_met_once(monkeypatch, elements, number):
     monkeypatch.setitem(near_overlaps._ELEMENTS, 'cpu', elements)
+    monkeypatch.setattr(near_overlaps, '_PAIRS', elements)
     priors, boxes = random_boxes(number, 20, 2), random_boxes(60, 40, 3)
     priors = priors[priors[:, 1].argsort()]
     expected = bbox_overlaps(boxes, priors)

@@ -246,7 +246,12 @@ def detector(**head):
             type='ResNet', depth=18, base_channels=8, frozen_stages=-1, init_cfg=None,
             norm_cfg=dict(type='BN'), norm_eval=False,
         ),
-        neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=5),
+        neck=[
+            dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=5),
+            dict(
+                type='BFP', in_channels=16, num_levels=5, refine_level=3, refine_type='non_local'
+            ),
+        ],
         bbox_head=dict(
             type='mmdefect.SharedTowerHead', in_channels=16, feat_channels=16,
             anchor_generator=ANCHORS, **head,
@@ -256,7 +261,7 @@ def detector(**head):
 
 
 def test_a_detector_trains_and_predicts():
-    """P6 is the FPN's stride-2 pooling."""
+    """P6 is the FPN's stride-2 pooling, pyramid attention MMDetection's BFP."""
     from mmdet.structures import DetDataSample
     from mmdet.utils import register_all_modules
 
