@@ -19,7 +19,8 @@ def find_image_root(ann_file: Path, folder: Path, names: Sequence[str]) -> Path:
             ``instances_train2017`` and ``annotations_val``.
         folder (Path): The data set. Of a file in a folder below it, or in one called
             ``annotations``, images may also lie beside that folder.
-        names (Sequence[str]): File names of the images; the first ten are looked for.
+        names (Sequence[str]): File names of the images; the first ten are looked for. Without
+            any, the folders alone count, those named after the split first.
 
     Returns:
         Path: The first of the customary folders that holds one of them: that of the file, or
@@ -37,8 +38,13 @@ def find_image_root(ann_file: Path, folder: Path, names: Sequence[str]) -> Path:
     home = ann_file.parent
     inside = home != folder or home.name.lower() == 'annotations'
     split = ann_file.stem.rsplit('_', 1)[-1]
-    for base in (home, home.parent) if inside else (home,):
-        for below in ('', 'images', split, f'images/{split}', f'{split}_images'):
+    places = ('', 'images', split, f'images/{split}', f'{split}_images')
+    bases = (home, home.parent) if inside else (home,)
+    if not names:
+        found = (base / below for base in bases for below in reversed(places[1:]))
+        return next(filter(Path.is_dir, found), home)
+    for base in bases:
+        for below in places:
             root = base / below
             if any(_is_file(image_path(root, name)) for name in islice(names, _LOOKED_AT)):
                 return root

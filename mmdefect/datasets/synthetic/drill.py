@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdefect.datasets.synthetic.drill_level import DrillLevel, get_level
+from mmdefect.datasets.synthetic.drill_level import LEVELS, DrillLevel
 from mmdefect.datasets.synthetic.drill_part import DrillPart, iterate_views, render_part
 from mmdefect.datasets.synthetic.drill_plan import (
     CLASSES,
@@ -22,9 +19,10 @@ from mmdefect.datasets.synthetic.drill_plan import (
     plan_split,
 )
 from mmdefect.datasets.synthetic.drill_summary import DrillSummary, summarise
+from mmdefect.datasets.synthetic.sample_arguments import check_seed, find_level, part_counts
+from mmdefect.datasets.synthetic.sample_folder import SampleFolder
 from mmdefect.datasets.synthetic.views import NUM_VIEWS, VIEW_SIZE, tight_box, visible_share
-from mmdefect.errors import InputError, reject_unknown_keys
-from mmdefect.fileio import write_json
+from mmdefect.errors import InputError
 
 __all__ = ['DEFAULT_PARTS', 'MIN_VISIBLE', 'write_drill']
 
@@ -33,13 +31,10 @@ DEFAULT_PARTS = {'train': 60, 'val': 16, 'test': 16, 'unlabeled': 60}
 # at the crop's edge that no one could name, and whose box would teach the detector edges.
 MIN_VISIBLE = 0.4
 
-_GENERATOR = 'mmdefect sample-data drill'
 # Raise with every change of the drawn pixels or the file layout: older data are then replaced.
 _RECIPE = 1
-_MARKER = 'drill_unfinished.json'
-_JPEG_QUALITY = 93
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
-_NAME = re.compile(rf'({"|".join(SPLITS)})_\d{{4,}}_v[0-{NUM_VIEWS - 1}]\.(jpg|png)')
+_NAME = rf'({"|".join(SPLITS)})_\d{{4,}}_v[0-{NUM_VIEWS - 1}]\.(jpg|png)'
 
 
 def write_drill(
@@ -97,17 +92,17 @@ def write_drill(
         16
     """
     out = Path(out)
-    difficulty = get_level(level)
-    counts = _check_parts(parts)
-    if seed < 0:
-        raise InputError(f'sample-data drill: seed must be >= 0, got {seed}')
+    folder = SampleFolder(out, 'drill', (*SPLITS, 'unlabeled_truth'), _NAME)
+    difficulty = find_level('drill', LEVELS, level)
+    counts = part_counts('drill', DEFAULT_PARTS, parts)
+    check_seed('drill', seed)
     if bit_depth not in _BIT_DEPTHS:
         raise InputError(
             f'sample-data drill: bit_depth must be one of {_BIT_DEPTHS}, got {bit_depth}'
         )
     info = {
         'description': 'Generated end views of drill bits',
-        'generator': _GENERATOR,
+        'generator': folder.generator,
         'recipe': _RECIPE,
         'level': level,
         'seed': seed,
@@ -115,11 +110,16 @@ def write_drill(
         # Not in 8-bit data, whose bytes stay as they always were.
         **({'bit_depth': bit_depth} if bit_depth > 8 else {}),
     }
-    found = _read_ours(out)
-    if _is_complete(out, info, found):
+    found = folder.read()
+    if folder.is_complete(info, found):
         return summarise(out, level, seed, True, _labelled(found), bit_depth)
-    _clear(out, counts, bit_depth, ours=bool(found) or (out / _MARKER).exists())
-    write_json(out / _MARKER, info)
+    planned = (
+        _file_name(split, index, view_id, bit_depth)
+        for split in SPLITS
+        for index in range(counts[split])
+        for view_id in range(NUM_VIEWS)
+    )
+    folder.start(info, planned, folder.is_ours(found))
     total, done = sum(counts.values()), 0
     documents = {}
     for split in SPLITS:
@@ -130,7 +130,7 @@ def write_drill(
             'annotations': [],
         }
         for index, plan in enumerate(plan_split(seed, split, counts[split])):
-            _write_part(out, document, split, index, plan, seed, difficulty, bit_depth)
+            _write_part(folder, document, split, index, plan, seed, difficulty, bit_depth)
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -138,19 +138,8 @@ def write_drill(
     labelled = dict(documents)
     documents['unlabeled_truth'] = labelled['unlabeled']
     documents['unlabeled'] = {**labelled['unlabeled'], 'annotations': []}
-    for name, document in documents.items():
-        write_json(out / f'{name}.json', document)
-    (out / _MARKER).unlink()
+    folder.finish(documents)
     return summarise(out, level, seed, False, labelled, bit_depth)
-
-
-def _check_parts(parts: Mapping[str, int] | None) -> dict[str, int]:
-    reject_unknown_keys('sample-data drill parts', parts or {}, SPLITS)
-    counts = {**DEFAULT_PARTS, **(parts or {})}
-    for split, number in counts.items():
-        if number < 0:
-            raise InputError(f'sample-data drill: parts of {split} must be >= 0, got {number}')
-    return counts
 
 
 def _file_name(split: str, index: int, view_id: int, bit_depth: int) -> str:
@@ -158,76 +147,13 @@ def _file_name(split: str, index: int, view_id: int, bit_depth: int) -> str:
     return f'images/{split}/{split}_{index:04d}_v{view_id}.{suffix}'
 
 
-def _document_names() -> tuple[str, ...]:
-    return (*SPLITS, 'unlabeled_truth')
-
-
-def _read_ours(out: Path) -> dict[str, dict[str, Any]]:
-    """Read the COCO files in a folder; refuse to go on if one is not of this generator."""
-    found = {}
-    for name in _document_names():
-        path = out / f'{name}.json'
-        if not path.exists():
-            continue
-        try:
-            document = json.loads(path.read_text(encoding='utf-8'))
-            ours = document['info']['generator'] == _GENERATOR
-        except (OSError, ValueError, KeyError, TypeError):
-            ours = False
-        if not ours:
-            raise InputError(f'{path}: not written by {_GENERATOR!r}; choose another folder')
-        found[name] = document
-    return found
-
-
-def _is_complete(out: Path, info: dict[str, Any], found: Mapping[str, dict[str, Any]]) -> bool:
-    """Tell whether the folder holds all files of exactly this data set."""
-    if (out / _MARKER).exists() or set(found) != set(_document_names()):
-        return False
-    for name, document in found.items():
-        if document['info'] != {**info, 'split': name.removesuffix('_truth')}:
-            return False
-        if not all((out / image['file_name']).is_file() for image in document['images']):
-            return False
-    return True
-
-
 def _labelled(found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Put the hidden truth in place of the unlabelled split."""
     return {split: found['unlabeled_truth' if split == 'unlabeled' else split] for split in SPLITS}
 
 
-def _clear(out: Path, counts: Mapping[str, int], bit_depth: int, *, ours: bool) -> None:
-    """Remove an older data set of ours; refuse to overwrite images of anyone else."""
-    if not ours:
-        for split in SPLITS:
-            for index in range(counts[split]):
-                for view_id in range(NUM_VIEWS):
-                    path = out / _file_name(split, index, view_id, bit_depth)
-                    if path.exists():
-                        raise InputError(
-                            f'{path}: exists and was not written by {_GENERATOR!r}; '
-                            'choose another folder'
-                        )
-        return
-    stale = [out / f'{name}.json' for name in _document_names()]
-    for split in SPLITS:
-        folder = out / 'images' / split
-        if folder.is_dir():
-            stale += sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
-    # An interrupted clean-up must still be known as ours.
-    write_json(out / _MARKER, {})
-    for path in stale:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(
-                f'{path}: cannot be removed ({error.strerror}); choose another folder'
-            ) from error
-
-
 def _write_part(
-    out: Path,
+    folder: SampleFolder,
     document: dict[str, Any],
     split: str,
     index: int,
@@ -242,7 +168,7 @@ def _write_part(
     part_id = f'{split}_{index:04d}'
     for view in iterate_views(rng, part, level, bit_depth):
         name = _file_name(split, index, view.view_id, bit_depth)
-        _write_image(out / name, view.image)
+        folder.write_image(name, view.image)
         image_id = len(document['images']) + 1
         document['images'].append(
             {
@@ -289,16 +215,3 @@ def _annotate(
             }
         )
     return annotations
-
-
-def _write_image(path: Path, image: NDArray[Any]) -> None:
-    """Encode by suffix; the unfinished mark, not a rename per image, tells a broken-off run."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == '.jpg' else []
-    encoded = cv2.imencode(path.suffix, image, options)[1]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise InputError(
-            f'{path}: cannot be written ({error.strerror}); choose a writable folder'
-        ) from error

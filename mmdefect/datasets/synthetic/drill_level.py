@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmdefect.errors import InputError, nearest_name
-
-__all__ = ['LEVELS', 'DrillLevel', 'get_level']
+__all__ = ['LEVELS', 'DrillLevel']
 
 
 @dataclass(frozen=True)
@@ -72,26 +70,3 @@ LEVELS = {
         coatings=True,
     ),
 }
-
-
-def get_level(name: str) -> DrillLevel:
-    """Look up a level by name.
-
-    Args:
-        name (str): ``easy`` or ``real``.
-
-    Returns:
-        DrillLevel: The level.
-
-    Raises:
-        InputError: There is no such level.
-
-    Example:
-        >>> get_level('real').name
-        'real'
-    """
-    if name not in LEVELS:
-        near = nearest_name(name, LEVELS)
-        hint = f'did you mean {near!r}?' if near else f'choose one of {", ".join(LEVELS)}'
-        raise InputError(f'sample-data drill: unknown level {name!r}; {hint}')
-    return LEVELS[name]
