@@ -118,7 +118,7 @@ def count_kept(
         ours = choose_threshold(scores, labels, target, confidence, **goal).threshold
         read_off = np.sort(drawn)[size - math.ceil(target * size)]
         kept += [reaches(defective, x).mean() >= target for x in (ours, read_off)]
-    return kept[0] / fits, kept[1] / fits
+    return float(kept[0] / fits), float(kept[1] / fits)
 
 
 def measure(
@@ -183,6 +183,10 @@ def main() -> int:
     args = parser.parse_args()
     if args.fits < 1 or args.parts < 1:
         raise InputError(f'--fits and --parts must be 1 or more, got {args.fits}, {args.parts}')
+    for name in ('target_recall', 'confidence'):
+        value = getattr(args, name)
+        if not 0 < value < 1:
+            raise InputError(f'--{name.replace("_", "-")} must be between 0 and 1, got {value}')
     with redirect_stdout(sys.stderr):
         machine = describe_machine()
     generator, rows = np.random.default_rng(args.seed), []

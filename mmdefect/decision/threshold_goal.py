@@ -130,7 +130,7 @@ class ThresholdGoal:
         most = f'certify a recall of {_floor(largest)} at most' if n_defective else 'certify none'
         raise NotCertifiedError(
             f'a recall of {self.target_recall:g} at confidence {confidence} needs at least '
-            f'{needed} defective parts, all found; the {n_defective} there are {most}: add parts '
+            f'{needed} defective parts, all found; {n_defective} {most}: add parts '
             'or promise less',
             largest,
         )
