@@ -78,7 +78,8 @@ def main() -> None:
     print(f'machine: {machine["cpu"]}, {machine["threads"]} threads')
     for row in rows:
         peer = '' if row['peer'] is None else f' (against {row["peer"]:.4g})'
-        print(f'{row["name"]}: {row["ours"]:.4g} {row["unit"]}{peer}')
+        ours = '-' if row['ours'] is None else f'{row["ours"]:.4g}'
+        print(f'{row["name"]}: {ours} {row["unit"]}{peer}')
 
 
 def draw_ratios(quartiles: Sequence[float], count: int, seed: int = 0) -> np.ndarray:
@@ -213,9 +214,7 @@ def compare_trainings(args: argparse.Namespace) -> list[dict[str, Any]]:
         for measure, unit in (
             ('AP50', 'box AP'), ('AP', 'box AP'), ('recall', 'share'), ('precision', 'share'),
         ):  # fmt: skip
-            ours, peer = (
-                statistics.fmean(one[measure] for one in runs) for runs in (fitted, stock)
-            )
+            ours, peer = (_mean([one[measure] for one in runs]) for runs in (fitted, stock))
             rows.append(_row(f'{name}, fitted anchors: {measure}', ours, unit, peer))
     return rows
 
@@ -237,7 +236,9 @@ def _fitted_config(name: str, folder: Path) -> Path:
     return path
 
 
-def _train(config: Path, work_dir: Path, seed: int, args: argparse.Namespace) -> dict[str, float]:
+def _train(
+    config: Path, work_dir: Path, seed: int, args: argparse.Namespace
+) -> dict[str, float | None]:
     from mmengine.config import Config
 
     epochs = args.epochs or Config.fromfile(config).train_cfg.max_epochs
@@ -270,8 +271,14 @@ def _run(*arguments: object) -> None:
     subprocess.run(command, check=True, stdout=sys.stderr)
 
 
-def _row(name: str, ours: float, unit: str, peer: float | None = None) -> dict[str, Any]:
-    ratio = None if not peer else round(ours / peer, 3)
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None where a training found nothing at all, which has no precision."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
+
+
+def _row(name: str, ours: float | None, unit: str, peer: float | None = None) -> dict[str, Any]:
+    ratio = round(ours / peer, 3) if ours is not None and peer else None
     return {'name': name, 'ours': ours, 'peer': peer, 'ratio': ratio, 'unit': unit}
 
 
