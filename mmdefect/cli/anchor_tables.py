@@ -19,6 +19,8 @@ __all__ = ['print_anchors']
 _SHOWN = 10
 # Gains in mean best IoU below this are not worth a new training.
 _WORTH = 0.01
+# A class of which this share of boxes falls below the threshold is named.
+_LESS = 0.01
 
 
 def print_anchors(
@@ -150,7 +152,7 @@ def _print_proposal(report: AnchorReport, target: Path | None, console: Console)
     worse = [
         escape(before.name)
         for before, after in zip(now.classes, proposed.classes, strict=True)
-        if before.grid.boxes and (after.grid.at_threshold or 0) < (before.grid.at_threshold or 0) - 0.01
+        if (after.grid.at_threshold or 0) < (before.grid.at_threshold or 0) - _LESS
     ]
     if worse:
         _line(console, f'fewer boxes at {report.positive:g} or above: {", ".join(worse)}')
