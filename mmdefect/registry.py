@@ -26,7 +26,11 @@ DATASETS = root.Registry(
     'dataset',
     parent=root.DATASETS,
     scope='mmdefect',
-    locations=['mmdefect.datasets.defect_dataset', 'mmdefect.datasets.multi_view_dataset'],
+    locations=[
+        'mmdefect.datasets.defect_dataset',
+        'mmdefect.datasets.multi_view_dataset',
+        'mmdefect.datasets.tiled_dataset',
+    ],
 )
 # Which items come in which order.
 DATA_SAMPLERS = root.Registry(
@@ -54,7 +58,12 @@ METRICS = root.Registry(
     locations=['mmdefect.evaluation.defect_metric', 'mmdefect.evaluation.multi_view_metric'],
 )
 # Parts of a detector.
-MODELS = root.Registry('model', parent=root.MODELS, scope='mmdefect', locations=['mmdefect.models'])
+MODELS = root.Registry(
+    'model',
+    parent=root.MODELS,
+    scope='mmdefect',
+    locations=['mmdefect.models', 'mmdefect.inference.tiled_detector'],
+)
 # What heads build besides layers: anchor generators, assigners, coders.
 TASK_UTILS = root.Registry(
     'task util',

@@ -8,10 +8,11 @@ import numpy as np
 
 from mmdefect.datasets.audit import Audit
 from mmdefect.datasets.audit.table import Track
-from mmdefect.engine.predict import Detections, TrainedModel
+from mmdefect.engine.predict import TrainedModel
 from mmdefect.errors import InputError
 from mmdefect.evaluation.image_result import ImageResult
 from mmdefect.evaluation.label_suspects import find_suspects
+from mmdefect.structures import Detections
 
 __all__ = ['ask_model']
 

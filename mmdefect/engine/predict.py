@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
@@ -25,34 +23,11 @@ from mmdefect.engine.checkpoint_state import (
 )
 from mmdefect.engine.config_file import read_config
 from mmdefect.errors import InputError
+from mmdefect.structures import Detections
 
-__all__ = ['Detections', 'TrainedModel', 'find_run', 'load_model']
+__all__ = ['TrainedModel', 'find_run', 'load_model']
 
 _LOADERS = ('test_dataloader', 'val_dataloader')
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Detections:
-    """What a model detects in one image.
-
-    Args:
-        boxes (np.ndarray): ``xyxy`` in pixels of the upright image, float32, shape (N, 4).
-        labels (np.ndarray): Class indices of the model, int64, shape (N,).
-        scores (np.ndarray): 0 to 1, float32, shape (N,), falling.
-
-    Example:
-        >>> empty = np.zeros((0, 4), np.float32)
-        >>> len(Detections(empty, np.zeros(0, np.int64), np.zeros(0, np.float32)))
-        0
-    """
-
-    boxes: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float32]
-
-    def __len__(self) -> int:
-        """Number of detections."""
-        return len(self.scores)
 
 
 def find_run(run: Path) -> tuple[Path, Path]:

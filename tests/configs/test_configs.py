@@ -81,6 +81,9 @@ def test_no_clean_image_is_lost_on_the_way_to_the_model(load, name):
     for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config[part]
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+        if loader.sampler.type == 'mmdefect.TileSampler':
+            # Each of the small images is one tile; all of them once.
+            loader.sampler.update(batch_size=2, defect_share=None)
         counts, seen = [], set()
         for batch in Runner.build_dataloader(loader, seed=0):
             for sample in batch['data_samples']:
@@ -95,10 +98,13 @@ def test_no_clean_image_is_lost_on_the_way_to_the_model(load, name):
 def test_model_and_data_agree(load, name):
     config = load(name)
     for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        head = config.model.get('roi_head', config.model).bbox_head
-        assert head.num_classes == len(config[part].dataset.metainfo.classes)
+        model = config.model.get('detector', config.model)
+        head = model.get('roi_head', model).bbox_head
+        dataset = config[part].dataset
+        metainfo = dataset.get('dataset', dataset).metainfo
+        assert head.num_classes == len(metainfo.classes)
     limit = config.val_evaluator.max_dets
-    test_cfg = config.model.test_cfg.get('rcnn', config.model.test_cfg)
+    test_cfg = model.test_cfg.get('rcnn', model.test_cfg)
     assert config.test_evaluator.max_dets == limit == test_cfg.max_per_img
     assert test_cfg.score_thr <= 0.001
     assert config.custom_imports.imports == ['mmdefect']
@@ -110,7 +116,7 @@ def test_from_scratch_nothing_is_frozen_or_downloaded(load, name):
     config = load(name)
     assert config.load_from is None
     assert 'Pretrained' not in str(config.model)
-    backbone = config.model.backbone
+    backbone = config.model.get('detector', config.model).backbone
     assert backbone.get('frozen_stages', -1) == -1
     assert not backbone.get('norm_eval', False)
     model = MODELS.build(config.model).train()

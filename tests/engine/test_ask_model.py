@@ -3,7 +3,7 @@ import pytest
 
 from mmdefect.datasets.audit import data_sources, run_audit
 from mmdefect.engine.ask_model import ask_model
-from mmdefect.engine.predict import Detections
+from mmdefect.structures import Detections
 from mmdefect.errors import InputError
 
 
