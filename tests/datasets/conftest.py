@@ -1,4 +1,4 @@
-"""Parts with several views, as a COCO file."""
+"""Parts with several views, as a COCO file; strips cut into tiles."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+
+TILE_PACK = dict(type='mmdefect.PackInputs', optional_meta_keys=('instances', 'tile', 'flip'))
+TILE_LOAD = [dict(type='mmdefect.LoadImage'), dict(type='LoadAnnotations', with_bbox=True)]
 
 
 @pytest.fixture
@@ -43,3 +46,42 @@ def write_parts(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope='session')
+def strips(tmp_path_factory):
+    """Twelve 64x16 images; every third is clean. Pixels hold image number and column."""
+    folder = tmp_path_factory.mktemp('strips')
+    content = {'images': [], 'annotations': [], 'categories': [{'id': 0, 'name': 'rust'}]}
+    for index in range(12):
+        pixels = np.zeros((16, 64, 3), np.uint8)
+        pixels[..., 0], pixels[..., 1] = index, np.arange(64)
+        Image.fromarray(pixels[..., ::-1]).save(folder / f'{index:02}.png')
+        content['images'].append(
+            {'id': index, 'file_name': f'{index:02}.png', 'width': 64, 'height': 16}
+        )
+        if index % 3:
+            content['annotations'].append(
+                {'id': index, 'image_id': index, 'category_id': 0, 'bbox': [4 * index, 2, 9, 6]}
+            )
+    (folder / 'train.json').write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def build_tiles(strips):
+    """``build_tiles(pipeline=..., inner=..., **options)`` -> a ``TiledDataset`` of ``strips``."""
+    from mmengine.registry import DATASETS, init_default_scope
+
+    def build(pipeline=(TILE_PACK,), inner=None, **options):
+        init_default_scope('mmdet')
+        dataset = dict(
+            type='mmdefect.DefectDataset',
+            reader=dict(type='mmdefect.COCOReader', ann_file=str(strips / 'train.json')),
+            pipeline=TILE_LOAD if inner is None else inner,
+        )
+        config = dict(type='mmdefect.TiledDataset', dataset=dataset, size=(16, 16), overlap=0.5,
+                      pipeline=list(pipeline))  # fmt: skip
+        return DATASETS.build({**config, **options})
+
+    return build
