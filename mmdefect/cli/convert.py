@@ -53,8 +53,8 @@ def convert(
         str | None,
         typer.Option(
             help='Class names in category order, with commas. Default: as declared, else sorted. '
-            'yolo: the names of classes 0, 1, ...; severstal: of 1, 2, ...; mask: of values 1, 2, ..., '
-            'or 50=rust,100=chip.'
+            'yolo: the names of classes 0, 1, ...; severstal: of 1, 2, ...; mask: of values 1, 2, '
+            '..., or 50=rust,100=chip.'
         ),
     ] = None,
     drop_bad: Annotated[
@@ -132,6 +132,14 @@ def convert(
             help='mask, severstal: leave out components of fewer pixels. Default: 9.',
         ),
     ] = None,
+    masks: Annotated[
+        bool,
+        typer.Option(
+            '--masks',
+            rich_help_panel=_PANEL,
+            help='coco, mask, severstal: write the masks of the boxes too.',
+        ),
+    ] = False,
     size: Annotated[
         tuple[int, int] | None,
         typer.Option(
@@ -160,6 +168,7 @@ def convert(
         ('image_key', '--image-key', image_key),
         ('class_name', '--class-name', class_name),
         ('min_area', '--min-area', min_area),
+        ('masks', '--masks', masks or None),
         ('size', '--size', size),
     )
     options = {key: value for key, _, value in given if value is not None}

@@ -31,6 +31,7 @@ _OPTIONS = (
     (r'\bclasses=\{(\d+): \.\.\.\}', r'--classes \1=NAME,...'),
     (r"\bannotation='(\w+)'", r'--of-several \1'),
     (r'\bone_based=False', '--zero-based'),
+    (r'\bsize=\((\d+), (\d+)\)', r'--size \1 \2'),
 )
 
 

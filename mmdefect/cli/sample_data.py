@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -57,7 +58,7 @@ def sample_data(
 
     if bit_depth != 8 and kind is not Kind.drill:
         raise InputError(f'--bit-depth does not go with {kind.value}; leave it out')
-    write = {
+    write: Callable[..., object] = {
         Kind.drill: partial(write_drill, bit_depth=bit_depth),
         Kind.shelf: write_shelf,
         Kind.steel: write_steel,
@@ -65,4 +66,4 @@ def sample_data(
     unit = _UNITS[kind]
     with progress(f'{kind.value} {unit}', unit=unit) as update:
         summary = write(out, level.value, seed=seed, progress=update)
-    Console().print(str(summary), highlight=False, markup=False)
+    Console().print(str(summary), highlight=False, markup=False, soft_wrap=True)

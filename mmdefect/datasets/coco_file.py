@@ -97,7 +97,7 @@ def records_to_coco(
     """Write records as COCO detection content.
 
     Images, annotations and categories get ids from 1. Ignored boxes get ``iscrowd`` 1. Further
-    keys of images and boxes are carried along.
+    keys of images and boxes are carried along, ``mask`` as ``segmentation``.
 
     Args:
         records (Iterable[ImageRecord]): The images, in the order to write them.
@@ -141,9 +141,11 @@ def records_to_coco(
             corners[:, :2].tolist(), sizes.tolist(), record.ignored.tolist(), extras, strict=True
         )
         for corner, size, ignored, extra in rows:
+            mask = {'segmentation': extra['mask']} if 'mask' in extra else {}
             annotations.append(
                 {
-                    **extra,
+                    **{key: value for key, value in extra.items() if key != 'mask'},
+                    **mask,
                     'id': len(annotations) + 1,
                     'image_id': image_id,
                     'bbox': corner + size,

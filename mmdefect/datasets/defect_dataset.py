@@ -60,7 +60,7 @@ class DefectDataset(BaseDetDataset):
         image_keys (Sequence[str]): Further keys of an image to put into its sample. Default
             ``part_id, view_id, part_homography``.
         box_keys (Sequence[str]): Further keys of a box to put into its instance. Default
-            ``defect_id``.
+            ``defect_id, mask``; readers give masks where their ``masks`` is True.
         filter_cfg (dict | None): ``filter_empty_gt`` (bool) drops good images, ``min_size``
             (int, pixels) drops images with a shorter side; not in test mode. Default None.
         **kwargs: ``pipeline``, ``test_mode``, ``indices``, ``lazy_init``, ``serialize_data`` and
@@ -94,7 +94,7 @@ class DefectDataset(BaseDetDataset):
         check_images: CheckImages | None = None,
         on_error: OnError = 'raise',
         image_keys: Sequence[str] = ('part_id', 'view_id', 'part_homography'),
-        box_keys: Sequence[str] = ('defect_id',),
+        box_keys: Sequence[str] = ('defect_id', 'mask'),
         filter_cfg: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from pycocotools import mask as coco_mask
 
 from mmdefect.datasets.images import decode_image, image_bytes
 from mmdefect.errors import InputError
 
-__all__ = ['component_boxes', 'mask_values', 'read_mask']
+__all__ = ['component_boxes', 'component_masks', 'mask_values', 'read_mask']
 
 
 def read_mask(path: str | Path) -> NDArray[Any]:
@@ -94,10 +95,46 @@ def component_boxes(mask: NDArray[np.bool_], min_area: int = 1) -> tuple[NDArray
         >>> component_boxes(mask)[0].tolist()
         [[0.0, 0.0, 2.0, 2.0], [3.0, 1.0, 4.0, 2.0]]
     """
-    stats = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)[2][1:]
-    kept = stats[stats[:, cv2.CC_STAT_AREA] >= min_area]
-    corners = kept[:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]
-    sizes = kept[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    stats = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)[2]
+    numbers, boxes = _kept(stats, min_area)
+    return boxes, len(stats) - 1 - len(numbers)
+
+
+def component_masks(
+    mask: NDArray[np.bool_], min_area: int = 1
+) -> tuple[NDArray[np.float32], list[dict[str, Any]], int]:
+    """Boxes around the 8-connected components of a mask, and their own masks.
+
+    Args:
+        mask (NDArray[np.bool_]): Shape (h, w).
+        min_area (int): Components of fewer pixels are left out. Default 1.
+
+    Returns:
+        tuple[NDArray[np.float32], list[dict[str, Any]], int]: Boxes and number left out as of
+        :func:`component_boxes`, and between them N run lengths as COCO has them, ``size`` [h, w]
+        and ``counts`` (text).
+
+    Example:
+        >>> mask = np.array([[1, 0, 0, 0], [0, 1, 0, 1]], bool)
+        >>> runs = component_masks(mask)[1]
+        >>> [int(coco_mask.area(one)) for one in runs]
+        [2, 1]
+    """
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    numbers, boxes = _kept(stats, min_area)
+    runs = [
+        coco_mask.encode(np.asfortranarray(parts == number, np.uint8))
+        for number in numbers.tolist()
+    ]
+    found = [{'size': one['size'], 'counts': one['counts'].decode('ascii')} for one in runs]
+    return boxes, found, len(stats) - 1 - len(numbers)
+
+
+def _kept(stats: NDArray[Any], min_area: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Numbers of the components that are large enough, and their boxes, both in order."""
+    numbers = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= min_area) + 1
+    corners = stats[numbers][:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]
+    sizes = stats[numbers][:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
     boxes = np.hstack([corners, corners + sizes])
     order = np.lexsort((boxes[:, 3], boxes[:, 2], boxes[:, 0], boxes[:, 1]))
-    return boxes[order].astype(np.float32), len(stats) - len(kept)
+    return numbers[order], boxes[order].astype(np.float32)

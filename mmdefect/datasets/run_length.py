@@ -75,7 +75,7 @@ def _pairs(text: str, pixels: int, name: str) -> NDArray[np.int64]:
         raise InputError(f'{name}: {bad[:40]!r} is no whole number from 1; correct it') from None
     if len(values) % 2:
         raise InputError(f'{name}: {len(values)} values; write pairs of start and length')
-    runs = values.reshape(-1, 2)
+    runs: NDArray[np.int64] = values.reshape(-1, 2)
     runs = runs[np.argsort(runs[:, 0], kind='stable')]
     for wrong, what in (
         ((runs < 1).any(axis=1), 'start and length must be from 1'),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import mmdefect  # noqa: F401
-from mmdefect.datasets import DefectDataset, write_severstal
+from mmdefect.datasets import DefectDataset, records_to_coco, write_severstal
 from mmdefect.datasets.readers import FORMATS, open_reader
 from mmdefect.errors import InputError
 
@@ -100,3 +102,55 @@ def test_damaged_images_and_boxes_past_the_border_of_shelves(tmp_path):
     assert dataset[0]['instances'][0]['bbox'] == [30, 0, 40, 20]
     where = [problem.where for problem in dataset.problems]
     assert where == [str(tmp_path / f'{stem}.jpg') for stem in ('a', 'missing')]
+
+
+def test_masks_reach_the_pipeline_whatever_the_format(tmp_path):
+    from mmdet.datasets.transforms import LoadAnnotations
+
+    pixels = np.zeros((20, 40), bool)
+    pixels[5:15, 10:20] = pixels[5:8, 20:30] = True
+    pixels[2:5, 32:38] = True
+    Image.fromarray(pixels).convert('L').save(tmp_path / 'a_mask.png')
+    Image.new('L', (40, 20)).save(tmp_path / 'a.png')
+    write_severstal(tmp_path / 'train.csv', [('a.png', {1: pixels})])
+    steel = {'type': 'mmdefect.SeverstalReader', 'source': str(tmp_path / 'train.csv')}
+    (tmp_path / 'list.txt').write_text('a.png')
+    steel |= {'size': (40, 20), 'list_file': 'list.txt'}
+    content = records_to_coco(open_reader(tmp_path, 'mask', masks=True), None, tmp_path)
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    readers = [
+        steel,
+        {'type': 'mmdefect.MaskReader', 'source': str(tmp_path), 'list_file': 'list.txt'},
+        {'type': 'mmdefect.COCOReader', 'ann_file': str(tmp_path / 'a.json')},
+    ]
+    step = LoadAnnotations(with_mask=True)
+    for reader in readers:
+        (info,) = DefectDataset(reader={**reader, 'masks': True}, pipeline=[])
+        masks = step({**info, 'ori_shape': (20, 40)})['gt_masks'].masks
+        assert masks.shape == (2, 20, 40), reader['type']
+        np.testing.assert_array_equal(masks.any(axis=0), pixels)
+        corner = info['instances'][0]['bbox'][:2]
+        assert masks[0].astype(bool).sum() == 18 and corner == [32, 2], 'in the order of the boxes'
+        (info,) = DefectDataset(reader=reader, pipeline=[])
+        assert 'mask' not in info['instances'][0]
+
+
+def test_boxes_without_a_mask_are_a_problem_only_where_masks_are_wanted(tmp_path):
+    Image.new('L', (40, 20)).save(tmp_path / 'a.png')
+    polygon = [[1, 1, 9, 1, 9, 9]]
+    boxes = [
+        {'image_id': 1, 'category_id': 1, 'bbox': [1, 1, 8, 8], 'segmentation': segmentation}
+        for segmentation in (polygon, [], None, [[1, 2, 3]], {'counts': 'x'}, 'x', [5])
+    ]
+    content = {
+        'images': [{'id': 1, 'file_name': 'a.png'}],
+        'annotations': boxes,
+        'categories': [{'id': 1, 'name': 'rust'}],
+    }
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    assert len(next(iter(open_reader(tmp_path / 'a.json')))) == 7
+    reader = open_reader(tmp_path / 'a.json', masks=True, on_error='drop')
+    (record,) = reader
+    assert record.box_extra == ({'mask': polygon},) and len(reader.problems) == 6
+    with pytest.raises(InputError, match='segmentation must be polygons or run lengths'):
+        list(open_reader(tmp_path / 'a.json', masks=True))

@@ -27,7 +27,9 @@ __all__ = ['COCOReader']
 _IMAGE_KEYS = {
     'id', 'file_name', 'width', 'height', 'license', 'flickr_url', 'coco_url', 'date_captured',
 }  # fmt: skip
-_BOX_KEYS = {'id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd', 'segmentation'}
+_BOX_KEYS = {
+    'id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd', 'segmentation', 'mask',
+}  # fmt: skip
 
 
 @READERS.register_module()
@@ -47,6 +49,9 @@ class COCOReader(BaseReader):
         image_root (str | Path | None): Folder that ``file_name`` is relative to. Default None:
             that of the JSON file, or the one beside it that holds the first images: ``images``,
             or ``train2017`` for ``annotations/instances_train2017.json``.
+        masks (bool): Give each box its ``segmentation``, polygons or run lengths, under the key
+            ``mask`` of ``box_extra``, from which instance segmentation trains; a box without one
+            is a problem. Default False.
         list_file (str | Path | None): Text file with one image per line, the images to read.
             Default None: all.
         on_error ('raise' | 'drop'): What to do with a bad box or image. Default ``raise``.
@@ -73,14 +78,16 @@ class COCOReader(BaseReader):
         self,
         ann_file: str | Path,
         image_root: str | Path | None = None,
+        masks: bool = False,
         list_file: str | Path | None = None,
         on_error: OnError = 'raise',
         **unknown: Any,
     ) -> None:
-        known = ('ann_file', 'image_root', 'list_file', 'on_error')
+        known = ('ann_file', 'image_root', 'masks', 'list_file', 'on_error')
         reject_unknown_keys('COCOReader', unknown, known)
         super().__init__(ann_file, on_error, list_file)
         self.image_root = None if image_root is None else Path(image_root)
+        self.masks = masks
         self._declared: tuple[str, ...] | None = None
         # The file read last: one file alone is parsed once for its classes and its records.
         self._latest: tuple[Path, dict[str, Any]] | None = None
@@ -226,6 +233,8 @@ class COCOReader(BaseReader):
             return None
         box_ids = tuple(_box_id(entry, index) for index, entry in enumerate(annotations))
         good = self.good_boxes(boxes, where, box_ids)
+        if self.masks:
+            good &= self._have_masks(where, annotations, box_ids)
         if not good.all():
             annotations = [entry for entry, keep in zip(annotations, good, strict=True) if keep]
             box_ids = tuple(box_id for box_id, keep in zip(box_ids, good, strict=True) if keep)
@@ -234,6 +243,11 @@ class COCOReader(BaseReader):
             {key: value for key, value in entry.items() if key not in _BOX_KEYS}
             for entry in annotations
         )
+        if self.masks:
+            extras = tuple(
+                {**extra, 'mask': entry['segmentation']}
+                for extra, entry in zip(extras, annotations, strict=True)
+            )
         return ImageRecord(
             path=path,
             image_id=image['id'],
@@ -246,6 +260,31 @@ class COCOReader(BaseReader):
             extra={key: value for key, value in image.items() if key not in _IMAGE_KEYS},
             box_extra=extras if any(extras) else (),
         )
+
+    def _have_masks(
+        self, where: str, annotations: list[dict[str, Any]], box_ids: tuple[Any, ...]
+    ) -> NDArray[np.bool_]:
+        masks = [entry.get('segmentation') for entry in annotations]
+        good = np.array(
+            [
+                {'size', 'counts'} <= mask.keys()
+                if isinstance(mask, dict)
+                else isinstance(mask, list)
+                and len(mask) > 0
+                and all(
+                    isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
+                    for polygon in mask
+                )
+                for mask in masks
+            ],
+            bool,
+        )
+        for index in np.flatnonzero(~good):
+            self.problem(
+                f'{where}, annotation {box_ids[index]}',
+                'segmentation must be polygons or run lengths; correct it, or read without masks',
+            )
+        return good
 
     def _size(self, where: str, image: dict[str, Any], path: Path) -> tuple[int, int] | None:
         width, height = image.get('width'), image.get('height')

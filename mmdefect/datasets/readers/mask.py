@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdefect.datasets.images import IMAGE_SUFFIXES, image_size
-from mmdefect.datasets.masks import component_boxes, mask_values, read_mask
+from mmdefect.datasets.masks import component_boxes, component_masks, mask_values, read_mask
 from mmdefect.datasets.readers.base import BaseReader, OnError, Unlabelled, require_choice
 from mmdefect.datasets.readers.files import walk_files
 from mmdefect.datasets.readers.mask_layout import MaskLayout
@@ -21,7 +21,7 @@ from mmdefect.structures import ImageRecord
 __all__ = ['MaskReader']
 
 _KNOWN_KEYS = (
-    'source', 'classes', 'class_name', 'min_area', 'list_file', 'unlabelled', 'on_error',
+    'source', 'classes', 'class_name', 'min_area', 'masks', 'list_file', 'unlabelled', 'on_error',
 )  # fmt: skip
 # What a mask of two values marks with: 0/1, and white in 8 and 16 bits.
 _BINARY = (1, 255, 65535)
@@ -50,6 +50,8 @@ class MaskReader(BaseReader):
             ``train``; else ``defect``.
         min_area (int): Components of fewer pixels are specks and left out; :attr:`notes` counts
             them. Default 9.
+        masks (bool): Give each box its own mask, COCO run lengths under the key ``mask`` of
+            ``box_extra``, from which instance segmentation trains. Default False.
         list_file (str | Path | None): Text file with one image per line, the images to read.
             Default None: all.
         unlabelled ('raise' | 'good' | 'skip'): An image without a mask is an error, a
@@ -78,6 +80,7 @@ class MaskReader(BaseReader):
         classes: Sequence[str] | Mapping[int, str] | None = None,
         class_name: str | None = None,
         min_area: int = 9,
+        masks: bool = False,
         list_file: str | Path | None = None,
         unlabelled: Unlabelled = 'raise',
         on_error: OnError = 'raise',
@@ -97,6 +100,7 @@ class MaskReader(BaseReader):
         self.class_names = None if classes is None else _by_value(classes)
         self.class_name = class_name
         self.min_area = min_area
+        self.masks = masks
         self.unlabelled = unlabelled
         self.declares_classes = classes is not None or class_name is not None
         self._specks = 0
@@ -159,6 +163,7 @@ class MaskReader(BaseReader):
         width, height = image_size(path)
         boxes: NDArray[np.float32] = np.zeros((0, 4), np.float32)
         labels: tuple[str, ...] = ()
+        runs: list[dict[str, Any]] = []
         mask_path = layout.mask(path)
         if mask_path is not None:
             mask = read_mask(mask_path)
@@ -167,7 +172,7 @@ class MaskReader(BaseReader):
                     f'{mask_path}: the mask has (w, h) ({mask.shape[1]}, {mask.shape[0]}) but its '
                     f'image ({width}, {height}); both must be equal'
                 )
-            boxes, labels = self._boxes(mask, mask_path, layout)
+            boxes, labels, runs = self._boxes(mask, mask_path, layout)
         return ImageRecord(
             path=path,
             image_id=self._id(path),
@@ -177,11 +182,12 @@ class MaskReader(BaseReader):
             labels=labels,
             ignored=np.zeros(len(labels), bool),
             box_ids=tuple(range(1, len(labels) + 1)),
+            box_extra=tuple({'mask': one} for one in runs),
         )
 
     def _boxes(
         self, mask: NDArray[Any], path: Path, layout: MaskLayout
-    ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    ) -> tuple[NDArray[np.float32], tuple[str, ...], list[dict[str, Any]]]:
         values = mask_values(mask)
         names = self.class_names
         if names is None:
@@ -192,13 +198,18 @@ class MaskReader(BaseReader):
             self.problem(f'{path}', f'no class for {_shown(unnamed)}; name it in classes')
         found: list[NDArray[np.float32]] = [np.zeros((0, 4), np.float32)]
         labels: list[str] = []
+        runs: list[dict[str, Any]] = []
         for value in values:
             if value in names:
-                boxes, specks = component_boxes(mask == value, self.min_area)
+                if self.masks:
+                    boxes, own, specks = component_masks(mask == value, self.min_area)
+                    runs.extend(own)
+                else:
+                    boxes, specks = component_boxes(mask == value, self.min_area)
                 self._specks += specks
                 found.append(boxes)
                 labels.extend([names[value]] * len(boxes))
-        return np.concatenate(found), tuple(labels)
+        return np.concatenate(found), tuple(labels), runs
 
 
 def _by_value(classes: Any) -> dict[int, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdefect.datasets.images import image_size
-from mmdefect.datasets.masks import component_boxes
+from mmdefect.datasets.masks import component_boxes, component_masks
 from mmdefect.datasets.readers.base import BaseReader, OnError
 from mmdefect.datasets.readers.files import require_source, walk_files
 from mmdefect.datasets.readers.image_index import ImageIndex
@@ -25,7 +25,7 @@ from mmdefect.structures import ImageRecord
 __all__ = ['SeverstalReader']
 
 _KNOWN_KEYS = (
-    'source', 'image_root', 'classes', 'size', 'min_area', 'list_file', 'on_error',
+    'source', 'image_root', 'classes', 'size', 'min_area', 'masks', 'list_file', 'on_error',
 )  # fmt: skip
 # Rows of it are placeholders.
 _NOT_LABELS = 'sample_submission.csv'
@@ -57,6 +57,8 @@ class SeverstalReader(BaseReader):
             nothing in another. Default (1600, 256).
         min_area (int): Components of fewer pixels are specks and left out; :attr:`notes` counts
             them. Default 9.
+        masks (bool): Give each box its own mask, COCO run lengths under the key ``mask`` of
+            ``box_extra``, from which instance segmentation trains. Default False.
         list_file (str | Path | None): Text file with one image per line, the images to read.
             Default None: all.
         on_error ('raise' | 'drop'): What to do with a bad row or image; an image with a bad mask
@@ -93,6 +95,7 @@ class SeverstalReader(BaseReader):
         classes: Sequence[str] = SEVERSTAL_CLASSES,
         size: tuple[int, int] = (1600, 256),
         min_area: int = 9,
+        masks: bool = False,
         list_file: str | Path | None = None,
         on_error: OnError = 'raise',
         **unknown: Any,
@@ -114,6 +117,7 @@ class SeverstalReader(BaseReader):
         self.class_names = tuple(classes)
         self.size = (sides[0], sides[1])
         self.min_area = min_area
+        self.masks = masks
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -225,13 +229,18 @@ class SeverstalReader(BaseReader):
         if size != self.size:
             raise InputError(
                 f'{image}: the image has (w, h) {size}, but the run lengths are those of '
-                f'{self.size}; give the original image, or the size of all as size'
+                f'{self.size}; give the original image, or set size={size}'
             )
         boxes: list[NDArray[np.float32]] = [np.zeros((0, 4), np.float32)]
         labels: list[str] = []
+        own: list[dict[str, Any]] = []
         for kind, (runs, where) in sorted(masks.items()):
             mask = decode_runs(runs, size, where)
-            found, specks = component_boxes(mask, self.min_area)
+            if self.masks:
+                found, encoded, specks = component_masks(mask, self.min_area)
+                own.extend(encoded)
+            else:
+                found, specks = component_boxes(mask, self.min_area)
             self._specks += specks
             boxes.append(found)
             labels.extend([self.class_names[kind - 1]] * len(found))
@@ -244,4 +253,5 @@ class SeverstalReader(BaseReader):
             labels=tuple(labels),
             ignored=np.zeros(len(labels), bool),
             box_ids=tuple(range(1, len(labels) + 1)),
+            box_extra=tuple({'mask': one} for one in own),
         )

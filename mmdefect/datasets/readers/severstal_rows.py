@@ -67,7 +67,7 @@ def read_run_rows(path: Path, num_classes: int, refuse: Callable[[InputError], N
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / 'train.csv'
-        >>> _ = path.write_text('ImageId_ClassId,EncodedPixels\\na.jpg_3,1 4 9 2')
+        >>> _ = path.write_text('ImageId_ClassId,EncodedPixels\na.jpg_3,1 4 9 2')
         >>> read_run_rows(path, 4, print).masks
         {'a.jpg': {3: ('1 4 9 2', 2)}}
     """

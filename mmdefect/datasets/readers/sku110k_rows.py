@@ -114,19 +114,22 @@ def read_box_table(path: Path, refuse: Callable[[InputError], None]) -> BoxTable
     """
     images: dict[str, int] = {}
     classes: dict[str, int] = {}
-    owners = [np.zeros(0, np.int32)]
-    labels = [np.zeros(0, np.int32)]
-    lines = [np.zeros(0, np.int64)]
-    values = [np.zeros((0, len(_NUMBERS)))]
+    owners: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+    labels: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+    lines: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    values: list[NDArray[np.float64]] = [np.zeros((0, len(_NUMBERS)))]
     for first, texts in line_blocks(path):
-        rows = np.arange(first, first + len(texts))
+        rows: NDArray[np.int64] = np.arange(first, first + len(texts))
         if first == 1 and split_row(texts[0]) == _FIELDS.split(','):
             rows, texts = rows[1:], texts[1:]
         block = _parse(texts)
         if block is None:
-            good = [_is_row(path, row, text, refuse) for row, text in zip(rows, texts, strict=True)]
-            rows = rows[np.array(good, bool)]
-            texts = [text for text, keep in zip(texts, good, strict=True) if keep]
+            kept = [
+                index
+                for index, text in enumerate(texts)
+                if _is_row(path, int(rows[index]), text, refuse)
+            ]
+            rows, texts = rows[kept], [texts[index] for index in kept]
             block = _parse(texts)
         if block is not None:
             owners.append(_indices(block[0], images))
@@ -139,12 +142,14 @@ def read_box_table(path: Path, refuse: Callable[[InputError], None]) -> BoxTable
     one, other = found[:, :2], found[:, 2:4]
     with np.errstate(over='ignore'):
         boxes = np.hstack([np.minimum(one, other), np.maximum(one, other)]).astype(np.float32)
+    good: NDArray[np.bool_] = np.all(np.isfinite(boxes), axis=1)
+    good &= np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
     return BoxTable(
         images=list(images),
         classes=list(classes),
         ends=np.cumsum(np.bincount(owner, minlength=len(images))),
         boxes=boxes,
-        good=np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1),
+        good=good,
         sizes=found[:, 4:],
         labels=np.concatenate(labels)[order],
         lines=np.concatenate(lines)[order],

@@ -22,7 +22,8 @@ from mmdefect.datasets.synthetic.shelf_scene import build_shelf
 
 __all__ = ['SHELF_CLASSES', 'SHELF_PARTS', 'write_shelf']
 
-SHELF_CLASSES = ('product',)
+# As the rows of SKU-110K call it.
+SHELF_CLASSES = ('object',)
 # Shelves per split.
 SHELF_PARTS = {
     'easy': {'train': 24, 'val': 6, 'test': 6},
@@ -135,4 +136,4 @@ def _draw(seed: int, split: str, index: int, level: ShelfLevel) -> list[SampleIm
 def _rows(name: str, photo: SampleImage) -> Iterator[str]:
     height, width = photo.image.shape[:2]
     for box in photo.boxes.tolist():
-        yield f'{name},{",".join(map(str, box))},object,{width},{height}'
+        yield f'{name},{",".join(map(str, box))},{SHELF_CLASSES[0]},{width},{height}'

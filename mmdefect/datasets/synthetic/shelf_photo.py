@@ -15,7 +15,7 @@ __all__ = ['MIN_VISIBLE', 'take_photo']
 
 # Share of a product's box that the photo must show for a box.
 MIN_VISIBLE = 0.35
-_CLASS = 'product'
+_CLASS = 'object'
 
 
 def take_photo(rng: np.random.Generator, shelf: Shelf, level: ShelfLevel) -> SampleImage:

@@ -154,9 +154,9 @@ def draw_product(product: Product, size: tuple[int, int]) -> Image:
     """
     rng = np.random.default_rng(product.seed)
     width, height = size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING
-    y = (np.arange(height, dtype=np.float32) + 0.5)[:, None] / height
-    x = (np.arange(width, dtype=np.float32) + 0.5)[None] / width - 0.5
-    half = np.interp(y, *_OUTLINES[product.kind]).astype(np.float32)
+    y: Image = np.asarray((np.arange(height) + 0.5)[:, None] / height, np.float32)
+    x: Image = np.asarray((np.arange(width) + 0.5)[None] / width - 0.5, np.float32)
+    half: Image = np.interp(y, *_OUTLINES[product.kind]).astype(np.float32)
     cover = (np.abs(x) <= half).astype(np.float32)
     paint = np.empty((height, width, 4), np.float32)
     paint[..., :3] = product.base
@@ -171,7 +171,7 @@ def draw_product(product: Product, size: tuple[int, int]) -> Image:
     paint[..., 3] = cover
     # Outside the outline colours are not to be mixed in.
     paint[..., :3] *= cover[..., None]
-    small = cv2.resize(paint, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(paint, size, interpolation=cv2.INTER_AREA), np.float32)
     small[..., :3] /= np.maximum(small[..., 3:], 1e-3)
     return np.clip(small, 0, 1)
 

@@ -120,7 +120,7 @@ def _scratch(rng: np.random.Generator, side: float, contrast: float) -> _Drawn:
     across = np.array([-np.sin(angle), np.cos(angle)])
     middle = np.array(layer.shape[::-1]) / 2
     for groove in range(int(rng.integers(1, 4))):
-        along = np.linspace(*np.sort(rng.uniform([-0.5, 0.3], [-0.3, 0.5])), 12)
+        along = np.linspace(rng.uniform(-0.5, -0.3), rng.uniform(0.3, 0.5), 12)
         arc = 4 * bend * (0.25 - along**2)
         points = middle + along[:, None] * reach + (arc + 5.0 * groove)[:, None] * across
         _line(layer, points.tolist(), float(rng.uniform(0.7, 1.0)), int(rng.integers(1, 3)))
@@ -137,7 +137,7 @@ def _patch(rng: np.random.Generator, side: float, contrast: float) -> _Drawn:
     if height > _MAX_HEIGHT:
         width, height = width * _MAX_HEIGHT / height, _MAX_HEIGHT
     # Room for what the noise adds to the ellipse.
-    shape = _canvas(1.25 * width, 1.25 * height).shape
+    shape = max(round(1.25 * height), 8), max(round(1.25 * width), 8)
     y, x = np.mgrid[-1.25 : 1.25 : shape[0] * 1j, -1.25 : 1.25 : shape[1] * 1j].astype(np.float32)
     outline = fractal_noise(rng, shape, (3, 6, 12))
     inside = (1 - (x**2 + y**2) + 0.28 * outline) > 0.15

@@ -91,7 +91,7 @@ def draw_surface(
     """
     width, height = STRIP_SIZE
     raw = rng.standard_normal((height, width), dtype=np.float32)
-    grain = cv2.GaussianBlur(raw, (0, 0), sigmaX=coil.stretch, sigmaY=0.7)
+    grain = np.asarray(cv2.GaussianBlur(raw, (0, 0), coil.stretch, sigmaY=0.7), np.float32)
     grain /= grain.std()
     clouds = fractal_noise(rng, (height, width), (3, 7, 15))
     # Bands across the strip, and faint lines along it that the rolls leave.
@@ -102,7 +102,7 @@ def draw_surface(
     texture = 1 + 0.075 * coil.grain * grain + 0.035 * level.light_swing * clouds
     texture += 0.02 * coil.grain * along
     image = np.asarray(coil.tone * light * texture, np.float32)
-    steel = np.ones((height, width), bool)
+    steel: NDArray[np.bool_] = np.ones((height, width), bool)
     for _ in range(int(rng.integers(level.marks[0], level.marks[1] + 1))):
         _mark(rng, image)
     if rng.random() < 0.22:
@@ -132,7 +132,7 @@ def _mark(rng: np.random.Generator, image: Image) -> None:
     """Something harmless: a drop, a smear of oil, dust. All have soft edges."""
     height, width = image.shape
     x, y = rng.uniform(0, width), rng.uniform(0, height)
-    layer = np.zeros((height, width), np.float32)
+    layer: Image = np.zeros((height, width), np.float32)
     kind = rng.random()
     if kind < 0.4:
         radius = rng.uniform(4, 14)
@@ -142,7 +142,7 @@ def _mark(rng: np.random.Generator, image: Image) -> None:
         axes = (round(rng.uniform(20, 160)), round(rng.uniform(5, 26)))
         angle = float(rng.uniform(-12, 12))
         cv2.ellipse(layer, (round(x), round(y)), axes, angle, 0, 360, 1.0, -1, cv2.LINE_AA)
-        layer = cv2.GaussianBlur(layer, (0, 0), 9)
+        layer = np.asarray(cv2.GaussianBlur(layer, (0, 0), 9), np.float32)
         strength = float(rng.choice([-1, 1])) * 0.12
     else:
         for _ in range(int(rng.integers(2, 9))):

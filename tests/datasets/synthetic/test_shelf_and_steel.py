@@ -83,8 +83,7 @@ def test_the_native_files_say_the_same(written):
         assert {record.path for record in coco} == set(records)
         for record in coco:
             other = records[record.path]
-            labels = record.labels if kind == 'steel' else ('object',) * len(record)
-            assert sorted(zip(labels, record.boxes.tolist(), strict=True)) == sorted(
+            assert sorted(zip(record.labels, record.boxes.tolist(), strict=True)) == sorted(
                 zip(other.labels, other.boxes.tolist(), strict=True)
             )
     assert detect_format(out) == 'coco'
