@@ -9,7 +9,8 @@ from mmdefect.errors import InputError
 
 __all__ = ['line_blocks', 'split_row']
 
-_BLOCK_BYTES = 1024 * 1024
+# What becomes of a block fits into the cache of a core.
+_BLOCK_BYTES = 64 * 1024
 # Fifty times the largest of the public files.
 _MAX_BYTES = 4 * 1024**3
 
@@ -21,8 +22,8 @@ def line_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
         path (Path): The file, with or without a byte order mark.
 
     Yields:
-        tuple[int, list[str]]: Number of the first line, from 1, and the lines of the next
-        mebibyte, without line ends and quotation marks.
+        tuple[int, list[str]]: Number of the first line, from 1, and the lines of the next 64
+        kibibytes, without line ends and quotation marks.
 
     Raises:
         InputError: The file cannot be read, is larger than 4 GiB, or is not UTF-8.

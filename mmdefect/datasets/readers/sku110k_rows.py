@@ -161,8 +161,9 @@ def _parse(texts: list[str]) -> tuple[list[str], list[str], NDArray[np.float64]]
     """Names, classes and the numbers (N, 6) of rows; None when one is none, or there is none."""
     if set(map(methodcaller('count', ','), texts)) != {_COUNT - 1}:
         return None
-    fields = ','.join(texts).split(',')
-    names, classes = ([*map(str.strip, fields[index::_COUNT])] for index in (0, 5))
+    joined = ','.join(texts)
+    fields = split_row(joined) if ' ' in joined else joined.split(',')
+    names, classes = fields[0::_COUNT], fields[5::_COUNT]
     if '' in names or '' in classes:
         return None
     try:
@@ -193,4 +194,6 @@ def _is_row(path: Path, line: int, text: str, refuse: Callable[[InputError], Non
 
 def _indices(names: list[str], known: dict[str, int]) -> NDArray[np.int32]:
     """Index of each name; new names are added."""
-    return np.array([known.setdefault(name, len(known)) for name in names], np.int32)
+    for name in dict.fromkeys(names):
+        known.setdefault(name, len(known))
+    return np.fromiter(map(known.__getitem__, names), np.int32, len(names))

@@ -107,6 +107,19 @@ def test_bad_sizes(tmp_path, rows, message):
     assert [record.image_id for record in reader] == ['b.jpg'] and len(reader.problems) == 1
 
 
+def test_line_numbers_of_a_file_of_many_blocks(tmp_path):
+    rows = [row(f'image_{number % 7}', (1, 2, 3 + number % 9, 4)) for number in range(5000)]
+    rows[4321] = 'nothing\n'
+    path = write(tmp_path, ''.join(rows))
+    with pytest.raises(InputError, match='line 4322: 1 values'):
+        list(SKU110KReader(path))
+    records = list(SKU110KReader(path, on_error='drop'))
+    assert sum(map(len, records)) == 4999
+    for index, record in enumerate(records):
+        assert all((line - 1) % 7 == index for line in record.box_ids)
+        assert record.boxes[:, 2].tolist() == [3 + (line - 1) % 9 for line in record.box_ids]
+
+
 @pytest.mark.parametrize(
     'content', ['', '\n\n', 'image_name,x1,y1,x2,y2,class,image_width,image_height']
 )
