@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import resource
 import time
 
 import numpy as np
@@ -172,6 +171,7 @@ def test_list_file_and_image_root(tmp_path):
 
 @pytest.mark.slow
 def test_the_whole_set_in_time_and_memory(tmp_path):
+    resource = pytest.importorskip('resource', reason='not on Windows')
     rng = np.random.default_rng(0)
     for split, images in (('train', 8219), ('val', 588), ('test', 2936)):
         with (tmp_path / f'annotations_{split}.csv').open('w') as file:
