@@ -3,8 +3,8 @@ import pytest
 
 from mmdefect.datasets.audit import data_sources, run_audit
 from mmdefect.engine.ask_model import ask_model
-from mmdefect.structures import Detections
 from mmdefect.errors import InputError
+from mmdefect.structures import Detections
 
 
 class Oracle:
