@@ -86,7 +86,10 @@ def test_our_own_configs_have_none():
     root = Path(__file__).resolve().parents[3] / 'configs'
     for path in sorted(root.glob('*/*.py')):
         if path.parent.name != '_base_':
-            assert config_traps(Config.fromfile(path)) == [], path.name
+            found = [item.where for item in config_traps(Config.fromfile(path))]
+            # It counts products at a score of .2, and says so.
+            known = ['model.test_cfg.score_thr'] if 'sku110k' in path.name else []
+            assert found == known, path.name
 
 
 def test_nodes_reach_into_lists():
