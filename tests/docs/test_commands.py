@@ -41,6 +41,8 @@ def shortened(line):
         return f'{line} --iterations 2 --burn-in 2 --images 4'
     if 'benchmarks/anchors.py' in line:
         return f'{line} --boxes 1000 --epochs 1 --images 16'
+    if 'benchmarks/assign.py' in line:
+        return f'{line} --size 300 --boxes 40 --rounds 1'
     if 'benchmarks/audit.py' in line:
         return f'{line} --boxes 1000 --images 10 --pictures 8'
     if 'benchmarks/metric.py' in line:
