@@ -18,6 +18,7 @@ from mmdefect.engine.precision import autocast_layers, low_precision
 from mmdefect.engine.predict import TrainedModel, load_model
 from mmdefect.errors import InputError
 from mmdefect.geometry import TileGrid
+from mmdefect.inference.fold_batch_norms import fold_batch_norms
 from mmdefect.inference.tile_merge import TileMerge
 from mmdefect.inference.tiled_detector import TiledDetector
 from mmdefect.inference.tiled_prediction import TiledPrediction, TiledResult
@@ -46,8 +47,7 @@ class Inspector:
 
     Args:
         model (TrainedModel): A detector with its test pipeline
-            (:func:`mmdefect.engine.predict.load_model`). Its weights are put into channels-last
-            order where asked for.
+            (:func:`mmdefect.engine.predict.load_model`).
         grid (TileGrid): Where tiles lie.
         batch_size (int): Tiles in a batch. Default 8.
         merge (TileMerge | None): How overlapping boxes are merged. Default None: its defaults.
@@ -56,7 +56,11 @@ class Inspector:
             Default None: tiles only.
         min_score (float): Detections below are dropped before merging. Default 0.
         amp (bool): Layers compute in bfloat16 (float16 on GPUs without it). Default False.
-        channels_last (bool): Run convolutions on channels-last memory. Default True.
+        channels_last (bool): Run convolutions on channels-last memory; puts the weights of the
+            model into that order. Default True.
+        fold (bool): Work on a copy of the model whose batch normalisation is folded into its
+            convolutions (:func:`mmdefect.inference.fold_batch_norms.fold_batch_norms`). Default
+            True.
         on_error ('raise' | 'record'): Raise at the first image that cannot be inspected, or yield
             it with its ``error`` and go on. Default ``'raise'``.
 
@@ -82,6 +86,7 @@ class Inspector:
         min_score: float = 0.0,
         amp: bool = False,
         channels_last: bool = True,
+        fold: bool = True,
         on_error: str = 'raise',
     ) -> None:
         if on_error not in ('raise', 'record'):
@@ -91,15 +96,16 @@ class Inspector:
                 'model: cuts tiles itself (mmdefect.TiledDetector); give the config of the '
                 'detector inside'
             )
-        self.model = model
         self.classes = model.classes
         self.on_error = on_error
         self.amp = amp
+        detector = model.model.eval()
+        self.detector = fold_batch_norms(detector) if fold else detector
         if channels_last:
-            model.model.to(memory_format=torch.channels_last)
+            self.detector.to(memory_format=torch.channels_last)
         self._load = model.steps.transforms[0] if model.steps.transforms else None
         self._prediction = TiledPrediction(
-            model.model,
+            self.detector,
             grid,
             model.steps.transforms,
             batch_size=batch_size,
@@ -155,7 +161,7 @@ class Inspector:
             InputError: An image cannot be read, or the model gives values that are not finite,
                 and ``on_error`` is ``raise``.
         """
-        self.model.model.eval()
+        self.detector.eval()
         done = [0, 0]
 
         def count(tiles: int, images: int) -> None:
@@ -166,10 +172,8 @@ class Inspector:
 
         with ExitStack() as stack:
             if self.amp:
-                device = next(self.model.model.parameters()).device.type
-                stack.enter_context(
-                    autocast_layers(self.model.model, device, low_precision(device))
-                )
+                device = next(self.detector.parameters()).device.type
+                stack.enter_context(autocast_layers(self.detector, device, low_precision(device)))
             read = stack.enter_context(closing(self._read_ahead(images)))
             for result in self._prediction.stream(read, lambda tiles: count(tiles, 0)):
                 inspected = _describe(result)
