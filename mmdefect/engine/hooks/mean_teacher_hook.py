@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -109,10 +110,10 @@ class MeanTeacherHook(Hook):
         """
         model = _inner(runner.model)
         _check_twins(model)
-        optimizer = getattr(getattr(runner, 'optim_wrapper', None), 'optimizer', None)
-        if optimizer is not None:
+        # A test has the settings of the wrapper only.
+        if isinstance(runner.optim_wrapper, OptimWrapper):
             frozen = {id(weight) for weight in model.teacher.parameters()}
-            for group in optimizer.param_groups:
+            for group in runner.optim_wrapper.optimizer.param_groups:
                 # An emptied group stays: schedulers have counted the groups by now.
                 group['params'] = [item for item in group['params'] if id(item) not in frozen]
 

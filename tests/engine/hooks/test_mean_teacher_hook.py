@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import nn
@@ -147,6 +148,14 @@ def test_the_optimiser_holds_the_student_only(runner, paramwise):
     runner.optim_wrapper.step()
     # The state of such an optimiser is loaded after before_run of a resumed training.
     runner.optim_wrapper.load_state_dict(runner.optim_wrapper.state_dict())
+
+
+def test_a_test_has_no_optimiser(runner):
+    # What the runner holds as long as nothing is trained.
+    runner.optim_wrapper = ConfigDict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.1))
+    MeanTeacherHook().before_run(runner)
+    runner.optim_wrapper = None
+    MeanTeacherHook().before_run(runner)
 
 
 @pytest.mark.parametrize(
