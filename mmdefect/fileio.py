@@ -12,7 +12,7 @@ from typing import Any
 
 from mmdefect.errors import InputError
 
-__all__ = ['PART', 'replacing', 'write_bytes', 'write_json', 'write_text']
+__all__ = ['PART', 'refuse_other_file', 'replacing', 'write_bytes', 'write_json', 'write_text']
 
 # How temporary names of `replacing` end.
 PART = '.part'
@@ -154,3 +154,34 @@ def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
         '{"AP50": 0.5}'
     """
     write_text(path, json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False))
+
+
+def refuse_other_file(path: str | Path, file_format: str) -> None:
+    """Stop before a file of another kind is replaced by one of ours.
+
+    Args:
+        path (str | Path): Where a JSON file is to be written.
+        file_format (str): Its key ``format``; a file with the same one may be replaced.
+
+    Raises:
+        InputError: Something else is there.
+
+    Example:
+        >>> import tempfile
+        >>> labels = Path(tempfile.mkdtemp()) / 'val.json'
+        >>> refuse_other_file(labels, 'mmdefect.anchors')
+        >>> write_json(labels, {'images': []})
+        >>> refuse_other_file(labels, 'mmdefect.anchors')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: ...val.json: holds something else already; choose another --out
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or content.get('format') != file_format:
+        raise InputError(f'{path}: holds something else already; choose another --out')

@@ -10,6 +10,7 @@ import typer
 
 from mmdefect.cli.progress import progress, track
 from mmdefect.errors import InputError
+from mmdefect.fileio import refuse_other_file
 
 if TYPE_CHECKING:
     from mmdefect.engine.anchors import AnchorReport
@@ -56,6 +57,10 @@ def anchors(
         raise InputError(f'--out {out}: name a JSON file; the figure is put beside it')
     with quiet(), progress('looking at anchors') as update:
         from mmdefect.engine.anchors import report_anchors
+        from mmdefect.models.anchors.anchor_file import ANCHOR_FORMAT
+
+        if out is not None:
+            refuse_other_file(out, ANCHOR_FORMAT)
 
         loaded = read_command_config(config, cfg_options, more_options)
         report = report_anchors(

@@ -19,6 +19,7 @@ from mmdefect.cli.reader_options import (
 )
 from mmdefect.datasets.format_names import FORMATS
 from mmdefect.errors import InputError, nearest_name
+from mmdefect.fileio import refuse_other_file
 
 if TYPE_CHECKING:
     from mmdefect.datasets.audit import Audit, Source
@@ -113,11 +114,13 @@ def audit(
     Unreadable and odd images, leaks between splits, suspicious boxes and classes. Nothing is
     written beside the data.
     """
-    from mmdefect.datasets.audit import KINDS, run_audit
+    from mmdefect.datasets.audit import AUDIT_FORMAT, KINDS, run_audit
 
     target = out or (None if as_json else _OUT)
     if target is not None and target.suffix.lower() == '.json':
         raise InputError(f'--out {target}: name an HTML file; the JSON file is put beside it')
+    if target is not None:
+        refuse_other_file(target.with_suffix('.json'), AUDIT_FORMAT)
     for kind in allow or ():
         if kind not in KINDS:
             near = nearest_name(kind, KINDS)

@@ -180,6 +180,8 @@ def convert(
         options['classes'] = (class_values(classes) if source_format == 'mask' else None) or order
         order = None
     options['on_error'] = 'drop' if drop_bad else 'raise'
+    if out.exists() and source.exists() and out.samefile(source):
+        raise InputError(f'{out}: is what is to be converted; choose another OUT.json')
     try:
         with progress('opening'):
             reader = open_reader(source, source_format, **options)

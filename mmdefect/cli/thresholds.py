@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mmdefect.errors import InputError
+from mmdefect.fileio import refuse_other_file
 
 __all__ = ['thresholds']
 
@@ -79,6 +80,7 @@ def thresholds(
     # Imported here so that `mmdefect --help` need not load SciPy.
     from mmdefect.cli.progress import progress
     from mmdefect.decision import (
+        POLICY_FORMAT,
         NotCertifiedError,
         Pooling,
         ResultsFile,
@@ -87,6 +89,8 @@ def thresholds(
         report_thresholds,
     )
 
+    if out is not None:
+        refuse_other_file(out, POLICY_FORMAT)
     if fail_precision is not None and not 0 < fail_precision <= 1:
         raise InputError(
             f'--fail-precision must be above 0 and at most 1, got {fail_precision}; give a share'

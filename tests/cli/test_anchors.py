@@ -105,6 +105,7 @@ model['bbox_head']['anchor_generator'] = dict(
         (['CONFIG', 'a=1'], 'write --cfg-options before it'),
         (['CONFIG', '--budget', 0], 'budget must be 1 to 100 anchors per place, got 0'),
         (['CONFIG', '--out', 'anchors.txt'], 'anchors.txt: name a JSON file'),
+        (['CONFIG', '--out', 'LABELS'], 'labels.json: holds something else already'),
         (['CONFIG', '--head', 'model.rpn_head'], 'model.rpn_head has no anchor generator'),
         (['POINTS'], r'RTMDetSepBNHead, which has no anchors to fit but predicts from points'),
         (['CONFIG', '--cfg-options', 'train_dataloader=None'], 'no training data'),
@@ -116,6 +117,8 @@ model['bbox_head']['anchor_generator'] = dict(
 )
 def test_bad_input(arguments, message, tiny_config, make_config, tmp_path):
     files = {'CONFIG': tiny_config, 'POINTS': make_config(tmp_path, kind='rtmdet')}
+    files['LABELS'] = tmp_path / 'labels.json'
+    files['LABELS'].write_text('{"images": []}')
     with pytest.raises(InputError, match=message):
         run(*(files.get(item, item) for item in arguments))
 

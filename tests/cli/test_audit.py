@@ -170,6 +170,7 @@ def test_masks_of_values(audit, tmp_path):
         (['data', '--allow', 'cut-bax'], "--allow: no kind 'cut-bax'; did you mean 'cut-box'?"),
         (['data', '--out', 'a.json'], '--out a.json: name an HTML file'),
         (['data', '--out', 'data'], 'data: is a folder'),
+        (['data', '--out', 'data/val.html'], 'val.json: holds something else already'),
         (['none.py'], 'none.py: no such file'),
         (['bad.py'], 'bad.py: not a readable config (ZeroDivisionError'),
         (['empty.py'], 'empty.py: no data set in'),

@@ -134,6 +134,15 @@ def test_bad_options(voc, tmp_path, arguments, message):
     assert not (tmp_path / 'a.json').exists()
 
 
+def test_the_source_is_not_replaced(tmp_path, write_coco):
+    write_coco(tmp_path)
+    source = tmp_path / 'train.json'
+    before = source.read_bytes()
+    with pytest.raises(InputError, match='is what is to be converted'):
+        run('coco', source, source)
+    assert source.read_bytes() == before
+
+
 def test_unwritable_target(voc, tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='cannot be written'):

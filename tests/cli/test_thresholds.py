@@ -106,6 +106,14 @@ def test_bad_options(results, options, reason):
         run(results(), *options)
 
 
+def test_the_evidence_is_not_replaced(results):
+    path = results()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match='results.jsonl: holds something else already'):
+        run(path, '--out', path)
+    assert path.read_bytes() == before
+
+
 def test_bad_file(tmp_path):
     path = tmp_path / 'results.jsonl'
     path.write_text('{}\n')

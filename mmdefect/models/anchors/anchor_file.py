@@ -71,7 +71,9 @@ CONFIG --out none.json`
     except (OSError, ValueError) as error:
         raise InputError(f'{path}: not a readable JSON file ({error}); {cure}') from None
     if not isinstance(content, dict) or content.get('format') != ANCHOR_FORMAT:
-        raise InputError(f'{path}: not a file of anchors; {cure}')
+        raise InputError(
+            f'{path}: not a file of anchors; `mmdefect anchors CONFIG --out NEW.json` writes one'
+        )
     if content.get('version') != _VERSION:
         raise InputError(
             f'{path}: version must be {_VERSION}, got {content.get("version")!r}; {cure}'

@@ -65,7 +65,7 @@ def test_other_keys_beside_it_are_refused(file, key, value):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'format': 'mmdefect.audit'}, 'not a file of anchors; write one with `mmdefect anchors'),
+        ({'format': 'mmdefect.audit'}, 'not a file of anchors; `mmdefect anchors CONFIG'),
         ({'version': 2}, 'version must be 1, got 2'),
         ({'ratio_order': None}, "key 'ratio_order' is missing"),
         ({'scales': None}, "key 'scales' is missing"),
