@@ -32,8 +32,7 @@ def new_zeros(
     The system gives a fresh large tensor out in pages of 4 KiB and clears each when it is first
     touched: for the 98 MiB of 2,048 RoIs that takes longer than RoIAlign itself. In huge pages
     (2 MiB, where Linux grants them) it takes a fifth, and next to nothing in memory that an
-    earlier tensor left: up to two pieces of at most 256 MiB are kept for that. PyTorch puts all
-    tensors of a process in huge pages if it is started with ``THP_MEM_ALLOC_ENABLE=1``.
+    earlier tensor left: up to two pieces of at most 256 MiB are kept for that.
 
     Args:
         like (Tensor): Gives type and device.
