@@ -51,7 +51,7 @@ def shortened(line):
         return f'{line} --files 140'
     if 'benchmarks/promise.py' in line:
         return f'{line} --fits 100'
-    if 'benchmarks/ops.py' in line:
+    if re.search(r'benchmarks/(ops|tiled_inference)\.py', line):
         return f'{line} --rounds 1'
     if re.search(r'benchmarks/(train_step|inference|profile_step)\.py', line):
         return f'{line} --size 64 --batch 2 --rounds 1 --repeats 1'
