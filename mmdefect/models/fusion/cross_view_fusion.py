@@ -25,9 +25,12 @@ from mmdefect.registry import MODELS
 
 __all__ = ['CrossViewFusion']
 
-# Attention logit of a token on the same place of another registered view, before training: e^12
-# against some hundred other tokens.
-_SAME_PLACE = 12.0
+# Attention logit of a token on the same place of another registered view, before training: with
+# it four fifths of the attention are there, all but some hundredths on it and its neighbours.
+_SAME_PLACE = 24.0
+# Narrower heads encode places by so few wavelengths that many places look alike: of 8 channels
+# 1 % to 7 % of the attention would be on the same place.
+_CHANNELS_PER_HEAD = 32
 # Gates are this many times what is learned: AdamW moves a weight by about the learning rate per
 # step, and a gate must come from 0 to some tenths within some hundred steps.
 _GATE_SCALE = 10.0
@@ -74,7 +77,8 @@ class CrossViewFusion(nn.Module):
         tokens_at (tuple[int, int] | None): Input ``(w, h)``, pixels, that ``tokens`` is meant
             for: a larger input gets more in proportion to its area, so that a token keeps its
             size where a model learns on crops and predicts on whole images. Default None: any.
-        num_heads (int): Heads of the attention. Default 8.
+        num_heads (int | None): Heads of the attention. Fewer channels per head than 32 tell the
+            places of registered views badly apart. Default None: one per 32 channels.
         num_views (int): View ids, from 0, with a learned vector of their own. Default 8.
         part_unit (float | None): Length that coordinates of the part are divided by, in their
             own unit. Default None: the longest side of the part's views.
@@ -112,13 +116,15 @@ class CrossViewFusion(nn.Module):
         num_levels: int = 5,
         tokens: int | Literal['all'] = 256,
         tokens_at: tuple[int, int] | None = None,
-        num_heads: int = 8,
+        num_heads: int | None = None,
         num_views: int = 8,
         part_unit: float | None = None,
         gradient_checkpointing: bool = False,
         **unknown: Any,
     ) -> None:
         reject_unknown_keys('CrossViewFusion', unknown, constructor_keys(CrossViewFusion))
+        if num_heads is None and isinstance(channels, int):
+            num_heads = max(1, channels // _CHANNELS_PER_HEAD)
         for key, value in (
             ('channels', channels),
             ('num_levels', num_levels),

@@ -91,7 +91,6 @@ def test_the_template_tells_what_the_board_alone_cannot(build):
     fusion = {
         'fusion.channels': 32,
         'fusion.num_levels': 3,
-        'fusion.num_heads': 4,
         'fusion.tokens': 144,
     }
     alone = learn(build('retinanet', **changes, fusion=None))

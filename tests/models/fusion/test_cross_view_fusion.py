@@ -9,6 +9,7 @@ from torch import nn
 from mmdefect.engine.precision import autocast_layers
 from mmdefect.errors import InputError
 from mmdefect.models import CrossViewFusion
+from mmdefect.models.fusion.token_places import sinusoids
 
 SIZE = 64
 C = 16
@@ -200,6 +201,23 @@ def test_registered_views_start_by_looking_at_the_same_place(matrix, place):
     rest = gap.clone()
     rest[place[0], column] = 0
     assert gap.max() > 2 * rest.max()
+
+
+@pytest.mark.parametrize('channels', [64, 256])
+@pytest.mark.parametrize(('tokens', 'pixels'), [(16, 192), (53, 640)])
+def test_a_token_on_a_board_starts_by_looking_at_itself(channels, tokens, pixels):
+    """Tokens of 12 px of a crop of a board of 640 px, and of the whole board."""
+    fusion = CrossViewFusion(channels=channels)
+    steps = (np.arange(tokens) + 0.5) * (pixels / tokens / 640)
+    places = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    encoded = torch.from_numpy(sinusoids(places, channels // fusion.num_heads))
+    with torch.no_grad():
+        query, key = (
+            layer(encoded)[:, : channels // fusion.num_heads]
+            for layer in (fusion.query_place, fusion.key_place)
+        )
+        on_itself = (query @ key.T).softmax(1).diagonal()
+    assert on_itself.min() > 0.6 and on_itself.mean() > 0.75
 
 
 def test_views_that_show_the_same_start_without_a_difference():
