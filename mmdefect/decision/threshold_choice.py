@@ -36,7 +36,7 @@ class ThresholdChoice:
             the confidence of ``certified``; None without good parts, or where they took part in
             the choice (F-beta, costs).
         overlap (str): ``none`` if no calibration part was trained on, ``unknown`` without a
-            manifest.
+            manifest or with one that is not complete.
         flags_all (bool): Whether a part without any detection is flagged.
 
     Example:
@@ -164,7 +164,7 @@ def _check_overlap(
         return 'unknown'
     seen = np.array(training.seen(names, image_hashes or [()] * count), bool)
     if not seen.any():
-        return 'none'
+        return 'none' if training.complete else 'unknown'
     left = int((defective & ~seen).sum())
     largest = float(exact_lower(left, left, goal.recall_confidence))
     first = int(seen.argmax())

@@ -12,8 +12,10 @@ from mmdefect.decision.validation import first_problem
 from mmdefect.errors import InputError
 from mmdefect.fileio import write_text
 
-__all__ = ['Sha256', 'TrainingManifest']
+__all__ = ['TRAINING_MANIFEST', 'Sha256', 'TrainingManifest']
 
+# What it is called in the folder of the checkpoints that it is about.
+TRAINING_MANIFEST = 'training_manifest.json'
 Sha256 = Annotated[str, StringConstraints(pattern='^[0-9a-f]{64}$')]
 
 
@@ -26,6 +28,8 @@ class TrainingManifest(BaseModel):
         format (str): ``mmdefect-training/1``; another number, another meaning.
         images (tuple[str, ...]): SHA-256 of every image file, 64 hexadecimal digits, in any order.
         parts (tuple[str, ...]): Part ids, where parts are known. Default empty.
+        complete (bool): False if the model has seen more than this, as its training began with
+            weights of unknown origin. Default True.
 
     Raises:
         ValidationError: A key is missing, unknown or of another type (a ``ValueError``).
@@ -41,6 +45,7 @@ class TrainingManifest(BaseModel):
     format: Literal['mmdefect-training/1'] = 'mmdefect-training/1'
     images: tuple[Sha256, ...]
     parts: tuple[str, ...] = ()
+    complete: bool = True
 
     def seen(
         self,
@@ -62,6 +67,47 @@ class TrainingManifest(BaseModel):
             part in parts or not images.isdisjoint(hashes)
             for part, hashes in zip(part_ids, image_hashes, strict=True)
         )
+
+    def union(self, other: TrainingManifest) -> TrainingManifest:
+        """What a model has seen that was trained on both.
+
+        Args:
+            other (TrainingManifest): The other one.
+
+        Returns:
+            TrainingManifest: Images and parts of both, sorted; complete if both are.
+
+        Example:
+            >>> TrainingManifest(images=[], parts=['b']).union(
+            ...     TrainingManifest(images=[], parts=['a', 'b'], complete=False))
+            TrainingManifest(format='mmdefect-training/1', images=(), parts=('a', 'b'), \
+complete=False)
+        """
+        return TrainingManifest(
+            images=tuple(sorted({*self.images, *other.images})),
+            parts=tuple(sorted({*self.parts, *other.parts})),
+            complete=self.complete and other.complete,
+        )
+
+    @classmethod
+    def beside(cls, checkpoint: str | Path) -> TrainingManifest | None:
+        """Read the manifest in the folder of a checkpoint.
+
+        Args:
+            checkpoint (str | Path): The checkpoint.
+
+        Returns:
+            TrainingManifest | None: The manifest; None if there is none.
+
+        Raises:
+            InputError: There is one that cannot be read.
+
+        Example:
+            >>> TrainingManifest.beside('none/epoch_1.pth') is None
+            True
+        """
+        path = Path(checkpoint).parent / TRAINING_MANIFEST
+        return cls.load(path) if path.exists() else None
 
     def save(self, path: str | Path) -> None:
         """Write the manifest as JSON, whole or not at all.

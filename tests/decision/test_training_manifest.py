@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from mmdefect.decision import TrainingManifest
+from mmdefect.decision import NotCertifiedError, TrainingManifest, choose_threshold
+from mmdefect.decision.training_manifest import TRAINING_MANIFEST
 from mmdefect.errors import InputError
 
 
@@ -10,6 +12,36 @@ def test_round_trip(tmp_path):
     manifest = TrainingManifest(images=['a' * 64, '0' * 64], parts=['p1'])
     manifest.save(tmp_path / 'training.json')
     assert TrainingManifest.load(tmp_path / 'training.json') == manifest
+
+
+def test_beside_a_checkpoint(tmp_path):
+    checkpoint = tmp_path / 'epoch_1.pth'
+    assert TrainingManifest.beside(checkpoint) is None
+    manifest = TrainingManifest(images=[], complete=False)
+    manifest.save(tmp_path / TRAINING_MANIFEST)
+    assert TrainingManifest.beside(checkpoint) == manifest
+    (tmp_path / TRAINING_MANIFEST).write_text('{}')
+    with pytest.raises(InputError, match='no training manifest'):
+        TrainingManifest.beside(checkpoint)
+
+
+def test_union():
+    one = TrainingManifest(images=['b' * 64, 'a' * 64], parts=['p1'])
+    other = TrainingManifest(images=['a' * 64], parts=['p0'], complete=False)
+    both = TrainingManifest(images=['a' * 64, 'b' * 64], parts=['p0', 'p1'], complete=False)
+    assert one.union(other) == other.union(one) == both
+    assert one.union(one).complete
+
+
+def test_what_an_incomplete_manifest_says():
+    training = TrainingManifest(images=['a' * 64], complete=False)
+    scores, labels = np.linspace(0.5, 1, 80), np.ones(80)
+    hashes = [[f'{index:064x}'] for index in range(80)]
+    chosen = choose_threshold(scores, labels, image_hashes=hashes, training=training)
+    assert chosen.overlap == 'unknown'
+    hashes[3] = ['a' * 64]
+    with pytest.raises(NotCertifiedError, match='were trained on'):
+        choose_threshold(scores, labels, image_hashes=hashes, training=training)
 
 
 @pytest.mark.parametrize(
