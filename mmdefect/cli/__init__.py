@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -20,9 +20,14 @@ from mmdefect.cli.report import report
 from mmdefect.cli.sample_data import sample_data
 from mmdefect.cli.split import split
 from mmdefect.cli.thresholds import thresholds
+from mmdefect.cli.usage_line import usage_line
 from mmdefect.errors import InputError
 
 __all__ = ['app', 'main']
+
+# Typer brings the library behind it along, or not; this names the base class of either.
+_UsageError = typer.BadParameter.__base__
+_STOPPED = 130
 
 app = typer.Typer(
     name='mmdefect',
@@ -47,24 +52,48 @@ def _options(
     """Few-label defect detection inside the OpenMMLab stack."""
 
 
-app.command()(doctor)
-app.command('sample-data')(sample_data)
-app.command()(convert)
-app.command()(split)
-app.command()(audit)
-app.command()(browse)
-app.command()(check)
-app.command()(anchors)
-app.command()(report)
-app.command()(thresholds)
-app.command()(demo)
-app.command('demo-multi-view')(demo_multi_view)
+_DATA = 'Data'
+_TRAINING = 'Before a training'
+_RESULTS = 'Results and decisions'
+_START = 'Installation and demonstrations'
+# Panels in this order; a line of 80 columns has room for 56 letters.
+for _panel, _name, _command, _line in (
+    (_DATA, 'sample-data', sample_data, 'Write generated images with their labels.'),
+    (_DATA, 'convert', convert, 'Turn annotations of any format into COCO JSON.'),
+    (_DATA, 'split', split, 'Split a COCO file by part, stratified by class.'),
+    (_DATA, 'audit', audit, 'Say what is wrong with images and labels.'),
+    (_TRAINING, 'browse', browse, 'Draw what the model really sees.'),
+    (_TRAINING, 'check', check, 'Try a config before a long training.'),
+    (_TRAINING, 'anchors', anchors, 'Say whether anchors fit the boxes, and which would.'),
+    (_RESULTS, 'report', report, 'Write one HTML file: metrics, curves, every error.'),
+    (_RESULTS, 'thresholds', thresholds, 'Choose thresholds that certify a recall.'),
+    (_START, 'doctor', doctor, 'Say whether the installation is healthy.'),
+    (_START, 'demo', demo, 'Train a small detector on generated data.'),
+    (_START, 'demo-multi-view', demo_multi_view, 'Show what unlabelled parts are worth.'),
+):
+    app.command(_name, rich_help_panel=_panel, short_help=_line)(_command)
 
 
 def main() -> None:
-    """Run the command line; bad input becomes one line on standard error and exit code 2."""
+    """Run the command line; bad input becomes one line on standard error and exit code 2.
+
+    Ctrl-C exits with 130.
+    """
+    group = typer.main.get_command(app)
     try:
-        app()
+        code = group(standalone_mode=False, prog_name='mmdefect')
     except InputError as error:
-        print(f'mmdefect: {error}', file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except _UsageError as error:
+        _fail(usage_line(error, group.commands.get(next(iter(sys.argv[1:]), ''))))
+    except (KeyboardInterrupt, typer.Abort):
+        code = _STOPPED
+    if code == _STOPPED:
+        print('mmdefect: stopped', file=sys.stderr)
+    sys.exit(code)
+
+
+def _fail(line: str) -> NoReturn:
+    if line:
+        print(f'mmdefect: {line}', file=sys.stderr)
+    sys.exit(2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmdefect.cli.output_file import require_output_file
 from mmdefect.cli.progress import track
 from mmdefect.cli.reader_options import (
     UnlabelledOption,
@@ -117,9 +118,8 @@ def audit(
     from mmdefect.datasets.audit import AUDIT_FORMAT, KINDS, run_audit
 
     target = out or (None if as_json else _OUT)
-    if target is not None and target.suffix.lower() == '.json':
-        raise InputError(f'--out {target}: name an HTML file; the JSON file is put beside it')
     if target is not None:
+        require_output_file(target, '.html', '.htm')
         refuse_other_file(target.with_suffix('.json'), AUDIT_FORMAT)
     for kind in allow or ():
         if kind not in KINDS:

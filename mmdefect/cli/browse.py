@@ -42,13 +42,13 @@ def browse(
     """Draw what the model really sees: images and boxes after pipeline and preprocessor."""
     # Imported here so that `mmdefect --help` need not load PyTorch.
     from mmdefect.cli.config_command import quiet, read_command_config
+    from mmdefect.cli.output_file import require_output_file
     from mmdefect.cli.progress import progress
-    from mmdefect.errors import InputError
     from mmdefect.fileio import write_bytes
 
+    if out is not None:
+        require_output_file(out, '.jpg', '.jpeg', '.png')
     suffix = '.jpg' if out is None else out.suffix.lower()
-    if suffix not in ('.jpg', '.jpeg', '.png'):
-        raise InputError(f'--out must end in .jpg or .png, got {out}')
     with quiet(), progress('samples', images * repeats, 'samples') as update:
         import cv2
 

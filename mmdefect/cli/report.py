@@ -31,8 +31,11 @@ def report(
 ) -> None:
     """Write one HTML file: metrics, curves, kinds of errors, every miss and false alarm."""
     # Imported here so that `mmdefect --help` need not load OpenCV and Jinja.
+    from mmdefect.cli.output_file import require_output_file
     from mmdefect.cli.progress import track
     from mmdefect.report import write_report
 
+    if out is not None:
+        require_output_file(out, '.html', '.htm')
     path = write_report(work_dir, out, compare=compare, items=items, track=track)
     typer.echo(f'{path} ({path.stat().st_size / 1e6:.1f} MB)')

@@ -168,7 +168,7 @@ def test_masks_of_values(audit, tmp_path):
         (['data', '--model', 'x', '--no-images'], '--model needs the images'),
         (['data', '--model', 'none'], 'none: no such work dir or checkpoint'),
         (['data', '--allow', 'cut-bax'], "--allow: no kind 'cut-bax'; did you mean 'cut-box'?"),
-        (['data', '--out', 'a.json'], '--out a.json: name an HTML file'),
+        (['data', '--out', 'a.json'], '--out a.json: must end in .html or .htm; write a.html'),
         (['data', '--out', 'data'], 'data: is a folder'),
         (['data', '--out', 'data/val.html'], 'val.json: holds something else already'),
         (['none.py'], 'none.py: no such file'),

@@ -38,7 +38,7 @@ def test_options_and_out(tiny_config, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--out', 'a.gif'], '--out must end in'),
+        (['--out', 'a.gif'], 'must end in .jpg or .jpeg or .png'),
         (['a=1'], 'a=1: write --cfg-options before it'),
         (['--cfg-options', 'modell.a=1'], 'nothing reads'),
         (
