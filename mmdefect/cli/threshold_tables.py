@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from mmdefect.decision import (
         Certificate,
+        LinePoint,
         OperatingCurve,
+        ThresholdGoal,
         ThresholdReport,
         ThresholdStability,
     )
@@ -28,7 +30,8 @@ def print_thresholds(report: ThresholdReport, out: Path | None) -> None:
 
     Args:
         report (ThresholdReport): What was chosen.
-        out (Path | None): Policy file that was written; None when none was.
+        out (Path | None): Policy file that was asked for; None when none was. It is not written
+            where the decision is no better than flagging all.
     """
     from rich.console import Console
 
@@ -36,8 +39,10 @@ def print_thresholds(report: ThresholdReport, out: Path | None) -> None:
     _print_parts(console, report)
     _print_points(console, report)
     evidence, chosen = report.policy.evidence, report.chosen
-    for certificate, stability in zip(evidence.certificates, report.stability, strict=True):
-        for line in _promises(certificate, stability):
+    for certificate, stability, there in zip(
+        evidence.certificates, report.stability, report.on_the_line, strict=True
+    ):
+        for line in _promises(certificate, stability, there, chosen.choices[0].goal):
             console.print(line, soft_wrap=True)
     if len(evidence.certificates) > 1:
         console.print(
@@ -55,7 +60,8 @@ def print_thresholds(report: ThresholdReport, out: Path | None) -> None:
             soft_wrap=True,
         )
     if out is not None:
-        console.print(f'policy: {out}', soft_wrap=True)
+        written = 'not written' if chosen.no_better_than_flagging_all else str(out)
+        console.print(f'policy: {written}', soft_wrap=True)
 
 
 def _print_parts(console: Console, report: ThresholdReport) -> None:
@@ -66,6 +72,13 @@ def _print_parts(console: Console, report: ThresholdReport) -> None:
         f'{point.fp + point.tn} good{left_out}',
         soft_wrap=True,
     )
+    if parts.too_small:
+        console.print(
+            f'{parts.too_small} of them have fewer than {parts.pooling.n} images, so that they '
+            'score 0 and pass',
+            style='yellow',
+            soft_wrap=True,
+        )
     known = report.policy.evidence.overlap_with_training == 'none'
     console.print(
         'none of them was trained on'
@@ -82,7 +95,7 @@ def _print_points(console: Console, report: ThresholdReport) -> None:
     chosen = report.chosen
     counts, shares = Table('', title='On these parts', title_justify='left'), Table('')
     beta = f'F{chosen.part.beta:g}'
-    for name in ('HOLD', 'FAIL', 'missed', 'prevalence', 'alarms/1000 good', beta):
+    for name in ('HOLD', 'FAIL', 'missed', 'prevalence', 'alarms/1000', beta):
         counts.add_column(name, justify='right')
     for name in ('recall', 'precision', 'specificity'):
         shares.add_column(name, justify='right')
@@ -118,18 +131,26 @@ def _print_points(console: Console, report: ThresholdReport) -> None:
     console.print(counts)
     console.print(shares)
     console.print('in brackets: 95 % intervals, as seen; certified is what stands below')
+    console.print(
+        'alarms/1000: of 1,000 good parts, those flagged. Rows of classes: parts that show the '
+        'class against all others, good or with another defect',
+        soft_wrap=True,
+    )
 
 
-def _promises(certificate: Certificate, stability: ThresholdStability) -> list[str]:
+def _promises(
+    certificate: Certificate, stability: ThresholdStability, there: LinePoint, goal: ThresholdGoal
+) -> list[str]:
     name = f'{certificate.class_name}: ' if certificate.class_name else ''
+    good = f'parts without {certificate.class_name}' if name else 'good parts'
     alarms = 'false alarms: nothing certified'
     if certificate.false_alarms_upper is not None:
-        alarms = f'false alarms at most {certificate.false_alarms_upper:.4g} per 1,000 good parts'
+        alarms = f'false alarms at most {certificate.false_alarms_upper:.4g} per 1,000 {good}'
     elif not certificate.n_good:
-        alarms = 'false alarms: nothing can be said without good parts'
+        alarms = f'false alarms: nothing can be said without {good}'
     # Rounded down: a bound must not look better than it is.
     lower = math.floor(1e4 * certificate.recall_lower) / 1e4
-    return [
+    lines = [
         f'{name}certified: recall at least {lower:.4f} at confidence '
         f'{certificate.confidence:g} ({certificate.n_defective} defective parts, '
         f'{certificate.allowed_misses} misses allowed beforehand); {alarms}',
@@ -137,6 +158,24 @@ def _promises(certificate: Certificate, stability: ThresholdStability) -> list[s
         f'{name}other parts would give: threshold {stability.low:.4g} to {stability.high:.4g} in '
         f'90 % of {stability.rounds} redraws (seed {stability.seed})',
     ]
+    if goal.prevalence is not None or goal.beta is not None or there.cost is not None:
+        lines.insert(2, f'{name}{_on_the_line(there, goal)}')
+    return lines
+
+
+def _on_the_line(there: LinePoint, goal: ThresholdGoal) -> str:
+    """What F-beta or the costs are where the thresholds are used."""
+    seen = 'as among these parts' if goal.prevalence is None else 'as given'
+    text = (
+        f'at a prevalence of {there.prevalence:.4g} ({seen}): precision {_number(there.precision)}, '
+        f'F{there.beta:g} {_number(there.f_beta)}'
+    )
+    if there.cost is not None:
+        text += (
+            f', cost per part {there.cost:.4g} (passing all {there.cost_passing_all:.4g}, '
+            f'flagging all {there.cost_flagging_all:.4g})'
+        )
+    return f'{text}; as seen, not certified'
 
 
 def _print_curve(
@@ -146,7 +185,7 @@ def _print_curve(
 
     title = f'Other thresholds{f", {certificate.class_name}" if certificate.class_name else ""}'
     table = Table(title=title, title_justify='left')
-    measures = ('recall', 'precision', 'specificity', f'F{beta:g}', 'alarms/1000 good')
+    measures = ('recall', 'precision', 'specificity', f'F{beta:g}', 'alarms/1000')
     for name in ('threshold', *measures):
         table.add_column(name, justify='right')
     count = len(curve.threshold)

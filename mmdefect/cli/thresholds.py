@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmdefect.cli.output_file import require_output_file
 from mmdefect.errors import InputError
 from mmdefect.fileio import refuse_other_file
+
+if TYPE_CHECKING:
+    from mmdefect.decision import ThresholdGoal
 
 __all__ = ['thresholds']
 
@@ -30,7 +35,10 @@ def thresholds(
     ] = 0.95,
     max_false_alarms: Annotated[
         float | None,
-        typer.Option(help='False alarms per 1,000 good parts to certify as well.'),
+        typer.Option(
+            help='False alarms per 1,000 good parts (with --per-class: parts without the class) '
+            'to certify as well.'
+        ),
     ] = None,
     beta: Annotated[
         float | None,
@@ -38,15 +46,16 @@ def thresholds(
     ] = None,
     cost_miss: Annotated[
         float | None,
-        typer.Option(help='Among them take the lowest cost: of a defective part that passes ...'),
+        typer.Option(help='Among them take the lowest cost: of a defective part that passes,'),
     ] = None,
     cost_alarm: Annotated[
-        float | None, typer.Option(help='... and of a good part that is flagged.')
+        float | None, typer.Option(help='and of a good part that is flagged.')
     ] = None,
     prevalence: Annotated[
         float | None,
         typer.Option(
-            help='Share of defective parts on the line, for F-beta, costs and --fail-precision.',
+            help='Share of defective parts on the line, for F-beta, costs and --fail-precision; '
+            'with --per-class of parts that show a class.',
             show_default='as in RESULTS',
         ),
     ] = None,
@@ -68,7 +77,12 @@ def thresholds(
     ] = 200,
     seed: Annotated[int, typer.Option(min=0, help='Seed of the redraws.')] = 0,
     out: Annotated[
-        Path | None, typer.Option(help='Policy file to write, JSON.', show_default='none')
+        Path | None,
+        typer.Option(
+            metavar='FILE.json',
+            help='Policy file to write; not written with exit code 1.',
+            show_default='none',
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option('--json', help='Print one JSON object.')] = False,
 ) -> None:
@@ -84,23 +98,24 @@ def thresholds(
         NotCertifiedError,
         Pooling,
         ResultsFile,
-        ThresholdGoal,
         collect_parts,
         report_thresholds,
     )
 
     if out is not None:
+        require_output_file(out, '.json')
         refuse_other_file(out, POLICY_FORMAT)
-    if fail_precision is not None and not 0 < fail_precision <= 1:
-        raise InputError(
-            f'--fail-precision must be above 0 and at most 1, got {fail_precision}; give a share'
-        )
-    try:
-        goal = ThresholdGoal(
-            target_recall, confidence, max_false_alarms, beta, cost_miss, cost_alarm, prevalence
-        )
-    except ValueError as error:
-        raise InputError(f'options: {error}; see mmdefect thresholds --help') from error
+    _check_shares(
+        {
+            '--target-recall': target_recall,
+            '--confidence': confidence,
+            '--prevalence': prevalence,
+            '--fail-precision': None if fail_precision == 1 else fail_precision,
+        }
+    )
+    goal = _goal(
+        target_recall, confidence, max_false_alarms, beta, cost_miss, cost_alarm, prevalence
+    )
     try:
         with progress('choosing thresholds'):
             report = report_thresholds(
@@ -121,7 +136,11 @@ def thresholds(
             print(json.dumps(refusal, ensure_ascii=False))
         print(f'mmdefect: {results}: not certified: {error}', file=sys.stderr)
         raise typer.Exit(1) from None
-    if out is not None:
+    except InputError as error:
+        where = '' if str(error).startswith(f'{results}: ') else f'{results}: '
+        raise InputError(f'{where}{error}') from None
+    blind = bool(report.chosen.no_better_than_flagging_all)
+    if out is not None and not blind:
         report.policy.save(out)
     if as_json:
         print(json.dumps(report.to_dict(), allow_nan=False, ensure_ascii=False))
@@ -129,4 +148,31 @@ def thresholds(
         from mmdefect.cli.threshold_tables import print_thresholds
 
         print_thresholds(report, out)
-    raise typer.Exit(1 if report.chosen.no_better_than_flagging_all else 0)
+    raise typer.Exit(1 if blind else 0)
+
+
+def _check_shares(values: dict[str, float | None]) -> None:
+    for option, value in values.items():
+        if value is None or 0 < value < 1:
+            continue
+        cure = 'give a share such as .95'
+        if 1 < value < 100:
+            cure = f'write {value / 100:g}'.replace('0.', '.')
+        elif value == 1:
+            cure = 'nothing proves a share of 1, give less, such as .99'
+        raise InputError(f'{option} must be a share between 0 and 1, got {value:g}; {cure}')
+
+
+def _goal(*values: float | None) -> ThresholdGoal:
+    from mmdefect.decision import ThresholdGoal
+
+    try:
+        return ThresholdGoal(*values)  # type: ignore[arg-type]
+    except ValueError as error:
+        # It names its arguments.
+        text = re.sub(
+            r'\b(?:max_false_alarms|beta|cost_miss|cost_alarm)\b',
+            lambda found: '--' + found[0].replace('_', '-'),
+            str(error),
+        )
+        raise InputError(f'{text}; see mmdefect thresholds --help') from None

@@ -18,6 +18,7 @@ from mmdefect.decision.certificate import (
 from mmdefect.decision.drift import DriftMartingale, DriftTest, permutation_drift
 from mmdefect.decision.evidence import Certificate, Costs, Counts, Evidence
 from mmdefect.decision.image_scores import ImageScores
+from mmdefect.decision.line_point import LinePoint, line_point
 from mmdefect.decision.not_certified_error import NotCertifiedError
 from mmdefect.decision.operating_curve import OperatingCurve, operating_curve
 from mmdefect.decision.operating_point import OperatingPoint, count_flagged, operating_point
@@ -53,6 +54,7 @@ __all__ = [
     'Evidence',
     'ImageScores',
     'IsotonicCalibration',
+    'LinePoint',
     'NotCertifiedError',
     'OperatingCurve',
     'OperatingPoint',
@@ -78,6 +80,7 @@ __all__ = [
     'count_flagged',
     'fit_isotonic',
     'fit_temperature',
+    'line_point',
     'operating_curve',
     'operating_point',
     'parts_needed',

@@ -88,10 +88,10 @@ class Certificate(_Record):
         confidence (float): Least probability that all bounds of this certificate hold.
         method (str): How the threshold was found.
         n_defective (int): Defective parts that it rests on.
-        n_good (int): Good parts (without this class).
+        n_good (int): Good parts; of a class, parts without it, good or with another defect.
         allowed_misses (int): Misses that the rule allowed, fixed beforehand.
         recall_lower (float): Lower bound of the recall.
-        false_alarms_upper (float | None): Upper bound of the false alarms per 1,000 good parts,
+        false_alarms_upper (float | None): Upper bound of the false alarms per 1,000 of these,
             where there is one.
 
     Example:
@@ -123,12 +123,15 @@ class Evidence(_Record):
         joint_confidence (float): Least probability that all certificates hold together.
         part (Counts): Parts that do not pass, against parts with a defect, in-sample.
         failed (Counts): Parts that fail, likewise.
-        by_class (dict[str, Counts]): Parts flagged for a class, against parts that show it.
+        by_class (dict[str, Counts]): Parts flagged for a class, against parts that show it; the
+            others are good or show another class.
         no_better_than_flagging_all (bool | None): Of the part decision; None without good parts.
+        prevalence (float | None): Share of defective parts on the line that F-beta, costs and the
+            precision of FAIL were computed for. Default None, as among the calibration parts.
 
     Example:
         >>> len(Evidence.model_fields)
-        11
+        12
     """
 
     date: str
@@ -142,6 +145,7 @@ class Evidence(_Record):
     failed: Counts
     by_class: dict[str, Counts]
     no_better_than_flagging_all: bool | None
+    prevalence: _Share | None = None
 
 
 def collect_evidence(
@@ -187,4 +191,5 @@ def collect_evidence(
             for name, point in zip(chosen.classes, chosen.by_class, strict=True)
         },
         no_better_than_flagging_all=chosen.no_better_than_flagging_all,
+        prevalence=chosen.choices[0].goal.prevalence,
     )

@@ -56,6 +56,11 @@ class PartScores:
         """Which parts show any class, shape (P,)."""
         return np.any(self.truth, axis=1)
 
+    @property
+    def too_small(self) -> int:
+        """Parts with fewer images than must show a defect: they score 0 and always pass."""
+        return sum(len(hashes) < self.pooling.n for hashes in self.image_hashes)
+
     def sha256(self) -> str:
         """Hash of the calibration list: parts, images and truth, in whatever order they came.
 

@@ -13,6 +13,7 @@ from mmdefect.decision.part_scores import PartScores
 from mmdefect.decision.reaches import reaches
 from mmdefect.decision.threshold_choice import ThresholdChoice, choose_threshold
 from mmdefect.decision.threshold_goal import ThresholdGoal
+from mmdefect.errors import InputError
 
 __all__ = ['PartThresholds', 'choose_part_thresholds']
 
@@ -30,7 +31,8 @@ class PartThresholds:
             one of them fails. None where no score is sure enough.
         part (OperatingPoint): Parts that do not pass, against parts with a defect of any class.
         by_class (tuple[OperatingPoint, ...]): C points: parts whose score for the class reaches
-            ``hold``, against parts that show the class.
+            ``hold``, against parts that show the class; the others are good or have another
+            defect.
         failed (OperatingPoint): Parts that fail, against parts with a defect of any class.
 
     Example:
@@ -89,6 +91,7 @@ def choose_part_thresholds(
 
     Raises:
         NotCertifiedError: The evidence does not carry the promise.
+        InputError: There is no labelled part, or none has as many images as the pooling asks for.
         ValueError: ``fail_precision`` is out of its range.
 
     Example:
@@ -106,10 +109,11 @@ def choose_part_thresholds(
     """
     if fail_precision is not None and not 0 < fail_precision <= 1:
         raise ValueError(f'fail_precision must be above 0 and at most 1, got {fail_precision}')
+    _check_parts(parts)
     classes = parts.header.classes
     if per_class:
         columns = [
-            (f'class {name!r}: ', parts.scores[:, index], parts.truth[:, index])
+            (f'class {name!r} against all other parts: ', parts.scores[:, index], parts.truth[:, index])
             for index, name in enumerate(classes)
         ]
     else:
@@ -141,6 +145,19 @@ def choose_part_thresholds(
         ),
         failed=count_flagged(np.any(sure, axis=1), parts.defective, beta),
     )
+
+
+def _check_parts(parts: PartScores) -> None:
+    """Refuse parts that all score 0, or no parts: nothing can be chosen on them."""
+    if not parts.names:
+        left = f'; {parts.left_out} parts are not labelled' if parts.left_out else ''
+        raise InputError(f'there is no labelled part{left}; give images with the key "truth"')
+    most = max(map(len, parts.image_hashes))
+    if most < parts.pooling.n:
+        raise InputError(
+            f'a defect shall be seen in {parts.pooling.n} images of a part, and no part has more '
+            f'than {most}, so that all would pass; ask for {most} or fewer'
+        )
 
 
 def _choose(

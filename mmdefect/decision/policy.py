@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mmdefect._version import __version__
 from mmdefect.decision.bands import Bands
+from mmdefect.decision.file_kind import file_kind
 from mmdefect.decision.evidence import Costs, Evidence, collect_evidence
 from mmdefect.decision.part_scores import PartScores
 from mmdefect.decision.part_thresholds import PartThresholds
@@ -122,11 +123,17 @@ class ThresholdPolicy(BaseModel):
             InputError: A score is NaN or not from 0 to 1.
             ValueError: The shape is another, or there is no image.
         """
-        values = np.asarray(scores, np.float64)
+        try:
+            values = np.asarray(scores, np.float64)
+            found = str(values.shape)
+        except (TypeError, ValueError):
+            # Rows of different lengths, or texts.
+            values, found = np.zeros(0), repr(scores)[:80]
         if values.ndim != 2 or values.shape[1] != len(self.classes) or not len(values):
             raise ValueError(
-                f'scores must have shape (I, {len(self.classes)}) with an image at least, got '
-                f'{values.shape}'
+                f'scores must have shape (I, {len(self.classes)}): a row for each image of the '
+                f'part, at least one, with a number for each of {", ".join(self.classes)}; got '
+                f'{found}'
             )
         bad = np.argwhere(~((values >= 0) & (values <= 1)))
         if len(bad):
@@ -196,19 +203,26 @@ class ThresholdPolicy(BaseModel):
                 belongs to another model.
         """
         try:
-            content: Any = json.loads(Path(path).read_bytes())
+            data = Path(path).read_bytes()
+            content: Any = json.loads(data)
         except OSError as error:
             raise InputError(
                 f'{path}: cannot be read ({error.strerror}); check the path'
             ) from error
         except (ValueError, RecursionError) as error:
-            raise InputError(f'{path}: no JSON ({error}); give a policy') from error
+            kind = file_kind(data[:1000])
+            why = f'no policy, it looks like {kind}' if kind else f'no JSON ({error})'
+            raise InputError(
+                f'{path}: {why}; give a file that `mmdefect thresholds --out` wrote'
+            ) from error
         version = content.get('format') if isinstance(content, dict) else None
         number = re.fullmatch(r'mmdefect-policy/(\d{1,9})', str(version))
         if not isinstance(content, dict) or number is None:
+            kind = file_kind(data)
+            seems = f', it looks like {kind}' if kind else ''
             raise InputError(
-                f'{path}: no policy, its key "format" is not {POLICY_FORMAT!r}; give a file that '
-                '`mmdefect thresholds --out` wrote'
+                f'{path}: no policy{seems}: its key "format" is not {POLICY_FORMAT!r}; give a '
+                'file that `mmdefect thresholds --out` wrote'
             )
         if int(number[1]) > 1:
             raise InputError(

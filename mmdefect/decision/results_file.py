@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mmdefect.decision.file_kind import file_kind
 from mmdefect.decision.image_scores import ImageScores
 from mmdefect.decision.training_manifest import Sha256, TrainingManifest
 from mmdefect.decision.validation import first_problem
@@ -100,9 +101,14 @@ class ResultsFile:
         try:
             self.header = ResultsHeader.model_validate_json(line)
         except ValidationError as error:
+            kind = file_kind(line)
+            if kind is None or RESULTS_FORMAT in kind:
+                why = f'line 1 is no header of a results file: {first_problem(error)}'
+            else:
+                why = f'no results file, it looks like {kind}'
             raise InputError(
-                f'{self.path}: line 1 is no header of a results file: {first_problem(error)}; '
-                f'give a file in the format {RESULTS_FORMAT}'
+                f'{self.path}: {why}; give a file in the format {RESULTS_FORMAT}, which '
+                '`mmdefect inspect` and `tools/test.py --out FILE.jsonl` write'
             ) from error
         names = self.header.classes
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmdefect.decision.line_point import LinePoint, line_point
 from mmdefect.decision.operating_curve import OperatingCurve, operating_curve
 from mmdefect.decision.operating_point import OperatingPoint
 from mmdefect.decision.part_scores import PartScores
@@ -29,17 +30,19 @@ class ThresholdReport:
         chosen (PartThresholds): Thresholds with certificates and counts.
         curves (tuple[OperatingCurve, ...]): What other thresholds would do, one per certificate.
         stability (tuple[ThresholdStability, ...]): Spread of the threshold, likewise.
+        on_the_line (tuple[LinePoint, ...]): What they mean at the prevalence asked for, likewise.
         policy (ThresholdPolicy): The thresholds as a file holds them.
 
     Example:
         >>> len(ThresholdReport.__dataclass_fields__)
-        5
+        6
     """
 
     parts: PartScores
     chosen: PartThresholds
     curves: tuple[OperatingCurve, ...]
     stability: tuple[ThresholdStability, ...]
+    on_the_line: tuple[LinePoint, ...]
     policy: ThresholdPolicy
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,6 +59,7 @@ class ThresholdReport:
                 'parts': len(self.parts.names),
                 'images': self.parts.images,
                 'left_out': self.parts.left_out,
+                'too_few_images': self.parts.too_small,
                 'part': _point(chosen.part),
                 'failed': _point(chosen.failed),
                 'classes': [
@@ -68,12 +72,14 @@ class ThresholdReport:
                     {
                         **certificate.model_dump(mode='json'),
                         'threshold': choice.threshold,
+                        'on_the_line': dataclasses.asdict(there),
                         'stability': dataclasses.asdict(stability),
                         'curve': dataclasses.asdict(curve),
                     }
-                    for certificate, choice, stability, curve in zip(
+                    for certificate, choice, there, stability, curve in zip(
                         self.policy.evidence.certificates,
                         chosen.choices,
+                        self.on_the_line,
                         self.stability,
                         self.curves,
                         strict=True,
@@ -110,6 +116,7 @@ def report_thresholds(
 
     Raises:
         NotCertifiedError: The evidence does not carry the promise.
+        InputError: There is no labelled part, or none has as many images as the pooling asks for.
         ValueError: An argument is out of its range.
     """
     chosen = choose_part_thresholds(parts, goal, per_class, fail_precision)
@@ -124,6 +131,10 @@ def report_thresholds(
         curves=tuple(operating_curve(scores, truth, beta=beta) for scores, truth in columns),
         stability=tuple(
             threshold_stability(scores, truth, goal, rounds, seed) for scores, truth in columns
+        ),
+        on_the_line=tuple(
+            line_point(choice.point, goal.prevalence, goal.cost_miss, goal.cost_alarm)
+            for choice in chosen.choices
         ),
         policy=ThresholdPolicy.from_thresholds(parts, chosen),
     )

@@ -81,9 +81,77 @@ def test_overlap_writes_nothing(results, tmp_path):
     assert '1 of 160 calibration parts were trained on' in done.stderr
 
 
-def test_blind_model(results):
-    done = run(results(high=0.2))
+def test_blind_model_gets_no_policy(results, tmp_path):
+    out = tmp_path / 'policy.json'
+    done = run(results(high=0.2), '--out', out)
     assert done.exit_code == 1 and 'no better than flagging all' in done.output
+    assert 'policy: not written' in done.output and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (('--prevalence', 0.02), 'at a prevalence of 0.02 (as given): precision 1.0000, F2 1.0000'),
+        (('--beta', 1), 'at a prevalence of 0.5 (as among these parts): precision 1.0000, F1 1.00'),
+        (
+            ('--cost-miss', 50, '--cost-alarm', 1, '--prevalence', 0.02),
+            'F2 1.0000, cost per part 0 (passing all 1, flagging all 0.98)',
+        ),
+    ],
+)
+def test_what_was_asked_for_is_said(results, tmp_path, options, said):
+    out = tmp_path / 'policy.json'
+    done = run(results(), *options, '--out', out)
+    assert done.exit_code == 0 and said in done.output
+    given = 0.02 if '--prevalence' in options else None
+    assert ThresholdPolicy.load(out).evidence.prevalence == given
+    there = json.loads(run(results(), *options, '--json').stdout)['certificates'][0]['on_the_line']
+    assert there['prevalence'] == (given or 0.5)
+
+
+def test_classes_against_all_others(results):
+    path = results()
+    rows = path.read_text().splitlines()
+    rows = [rows[0], *(row.replace('"rust"', '"pit"') if at % 2 else row
+                       for at, row in enumerate(rows[1:]))]  # fmt: skip
+    rows += [row.replace('.png', 'b.png').replace('"sha256":"0', '"sha256":"1') for row in rows[1:]]
+    path.write_text('\n'.join(rows))
+    done = run(path, '--per-class', '--max-false-alarms', 100)
+    assert done.exit_code == 0
+    assert 'rust: certified: ' in done.output and 'per 1,000 parts without rust' in done.output
+    assert 'against all others, good or with another defect' in done.output.replace('\n', ' ')
+
+
+def test_parts_with_too_few_images(results):
+    path = results()
+    with pytest.raises(InputError, match=r'results\.jsonl: a defect shall be seen in 3 images'):
+        run(path, '--min-images', 3)
+    header, *rows = path.read_text().splitlines()
+    rows[1] = rows[1].replace('"sha256"', '"part":"0.png","sha256"')
+    rows[0] = rows[0].replace('"sha256"', '"part":"0.png","sha256"')
+    path.write_text('\n'.join([header, *rows]))
+    done = run(path, '--min-images', 2)
+    assert '158 of them have fewer than 2 images' in done.output
+
+
+def test_no_labelled_part(results):
+    path = results()
+    header, *rows = path.read_text().splitlines()
+    path.write_text(header + '\n')
+    with pytest.raises(InputError, match=r'results\.jsonl: there is no labelled part;'):
+        run(path)
+    rows = [row.replace('"truth":["rust"],', '').replace('"truth":[],', '') for row in rows]
+    path.write_text('\n'.join([header, *rows]))
+    with pytest.raises(InputError, match='no labelled part; 160 parts are not labelled'):
+        run(path)
+
+
+def test_lines_fit_a_terminal(results, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '80')
+    done = run(results(), '--fail-precision', 0.9, '--target-recall', 0.9)
+    tables = [line for line in done.output.splitlines() if line[:1] in '┏┃┡│├└']
+    assert tables and max(map(len, tables)) <= 80
+    assert not [line for line in tables if '…' in line]
 
 
 def test_no_good_parts(results):
@@ -95,8 +163,11 @@ def test_no_good_parts(results):
 @pytest.mark.parametrize(
     ('options', 'reason'),
     [
-        (('--target-recall', 95), 'target_recall must be between 0 and 1, got 95'),
-        (('--cost-miss', 50), 'cost_alarm must be given'),
+        (('--target-recall', 95), '--target-recall must be a share between 0 and 1, got 95; write .95'),
+        (('--confidence', 1), '--confidence must be a share between 0 and 1, got 1; nothing proves'),
+        (('--prevalence', 0), '--prevalence must be a share between 0 and 1, got 0; give a share'),
+        (('--cost-miss', 50), '--cost-alarm must be given'),
+        (('--beta', 0), '--beta must be above 0'),
         (('--beta', 2, '--max-false-alarms', 5), 'only one of'),
         (('--fail-precision', 2), '--fail-precision must be'),
     ],
@@ -108,8 +179,9 @@ def test_bad_options(results, options, reason):
 
 def test_the_evidence_is_not_replaced(results):
     path = results()
+    path = path.rename(path.with_suffix('.json'))
     before = path.read_bytes()
-    with pytest.raises(InputError, match='results.jsonl: holds something else already'):
+    with pytest.raises(InputError, match='results.json: holds something else already'):
         run(path, '--out', path)
     assert path.read_bytes() == before
 
@@ -118,4 +190,7 @@ def test_bad_file(tmp_path):
     path = tmp_path / 'results.jsonl'
     path.write_text('{}\n')
     with pytest.raises(InputError, match='line 1 is no header'):
+        run(path)
+    path.write_text('ImageId,ClassId,EncodedPixels\n')
+    with pytest.raises(InputError, match='looks like a CSV table'):
         run(path)

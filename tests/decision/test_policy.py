@@ -92,10 +92,12 @@ def test_no_score(score):
         policy().decide([[0.1, 0.1], [0.1, score]])
 
 
-@pytest.mark.parametrize('shape', [(0, 2), (2,), (1, 3)])
-def test_wrong_shapes(shape):
-    with pytest.raises(ValueError, match='^scores must have shape'):
-        policy().decide(np.zeros(shape))
+@pytest.mark.parametrize(
+    'scores', [np.zeros((0, 2)), [0, 0], [[0, 0, 0]], [[0, 0], [0]], [['high', 0]], None, []]
+)
+def test_wrong_shapes(scores):
+    with pytest.raises(ValueError, match='^scores must have shape .*a number for each of rust, pit'):
+        policy().decide(scores)
 
 
 @pytest.mark.parametrize(('hold', 'fail'), [(0.5, 0.4), (-0.1, None), (0.1, 1.1), (math.nan, None)])
@@ -140,12 +142,13 @@ def edited(change):
 @pytest.mark.parametrize(
     ('edit', 'reason'),
     [
-        (lambda content: '', 'no JSON'),
+        (lambda content: '', 'no policy, it looks like an empty file'),
         (lambda content: '\xff', 'no JSON'),
-        (lambda content: '[]', 'no policy, its key "format"'),
-        (lambda content: '{}', 'no policy, its key "format"'),
+        (lambda content: '[]', 'no policy, it looks like a JSON list'),
+        (lambda content: '{}', 'no policy: its key "format"'),
+        (lambda content: 'ImageId,ClassId', 'no policy, it looks like a CSV table'),
         (edited(lambda c: c.update(format='mmdefect-policy/2')), 'newer mmdefect (policy format 2'),
-        (edited(lambda c: c.update(format='mmdefect-results/1')), 'no policy, its key "format"'),
+        (edited(lambda c: c.update(format='mmdefect-results/1')), 'of format mmdefect-results/1'),
         (edited(lambda c: c['thresholds']['rust'].update(hold=0.31)), 'edited since'),
         (edited(lambda c: c['thresholds']['rust'].update(hold=math.nan)), 'edited since'),
         (edited(lambda c: c.update(note='mine')), 'edited since'),
