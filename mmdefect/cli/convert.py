@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmdefect.cli.output_file import require_output_file
 from mmdefect.cli.progress import progress, track
 from mmdefect.cli.reader_options import (
     UnlabelledOption,
@@ -154,6 +155,7 @@ def convert(
     from mmdefect.datasets.readers import open_reader, reader_class
     from mmdefect.fileio import write_json
 
+    require_output_file(out, '.json', option='OUT.json')
     known = inspect.signature(reader_class(source_format)).parameters
     # What the reader calls an option, the option, and its value where it is given.
     given: tuple[tuple[str, str, Any], ...] = (
@@ -208,11 +210,13 @@ def _print_summary(reader: BaseReader, content: dict[str, Any], out: Path) -> No
     for note in reader.notes:
         typer.echo(name_options(note), err=True)
     if reader.problems:
-        typer.echo(
-            f'dropped: {len(reader.problems)}; an image that lost all its boxes counts as good: '
-            'mend its annotation, or leave it out',
-            err=True,
+        what = (
+            'images with something wrong are left out'
+            if reader.drops_images
+            else 'an image that lost all its boxes counts as good: mend its annotation, or leave '
+            'it out'
         )
+        typer.echo(f'dropped: {len(reader.problems)}; {what}', err=True)
     for problem in reader.problems[:10]:
         typer.echo(f'  {name_options(str(problem))}', err=True)
     if len(reader.problems) > 10:

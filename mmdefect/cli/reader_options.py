@@ -30,6 +30,7 @@ _OPTIONS = (
     (r'\bclasses=\[\.\.\.\]', '--classes NAME,...'),
     (r'\bclasses=\{(\d+): \.\.\.\}', r'--classes \1=NAME,...'),
     (r"\bannotation='(\w+)'", r'--of-several \1'),
+    (r'\bimage_root=FOLDER', '--image-root FOLDER'),
     (r'\bone_based=False', '--zero-based'),
     (r'\bsize=\((\d+), (\d+)\)', r'--size \1 \2'),
 )

@@ -272,3 +272,15 @@ def test_list_of_problems_is_cut(voc, tmp_path):
     result = run('voc', voc, tmp_path / 'a.json', '--drop-bad')
     assert 'dropped: 12' in result.output
     assert '... and 2 more' in result.output
+
+
+def test_what_dropping_means(tmp_path):
+    for stem in 'ab':
+        Image.new('L', (40, 20)).save(tmp_path / f'{stem}.jpg')
+    path = tmp_path / 'train.csv'
+    path.write_text('ImageId,ClassId,EncodedPixels\na.jpg,1,1 9\nb.jpg,1,1 2 3\n')
+    done = run('severstal', path, tmp_path / 'a.json', '--size', 40, 20, '--drop-bad')
+    assert 'dropped: 1; images with something wrong are left out' in done.output
+    path.write_text('ImageId,ClassId,EncodedPixels\n')
+    with pytest.raises(InputError, match='or --image-root FOLDER if all images there are good'):
+        run('severstal', path, tmp_path / 'a.json')

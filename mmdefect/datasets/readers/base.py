@@ -48,6 +48,7 @@ class BaseReader(ABC):
         problems (list[Problem]): What the latest iteration dropped.
         notes (list[str]): What the latest iteration found worth a warning.
         declares_classes (bool): The format lists its classes apart from its boxes.
+        drops_images (bool): What is wrong with a box drops its image, not the box alone.
         drop_bad_files (bool): An image file that is missing or cannot be decoded is dropped and
             listed even where ``on_error`` is ``raise``. False until it is set.
 
@@ -60,6 +61,7 @@ class BaseReader(ABC):
     """
 
     declares_classes: bool = False
+    drops_images: bool = False
     # Where a list file may lie, below the folder.
     _list_folders: tuple[str, ...] = ('',)
 

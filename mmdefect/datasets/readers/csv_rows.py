@@ -26,7 +26,8 @@ def line_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
         kibibytes, without line ends and quotation marks.
 
     Raises:
-        InputError: The file cannot be read, is larger than 4 GiB, or is not UTF-8.
+        InputError: The file cannot be read, is larger than 4 GiB, or is not UTF-8, or a quotation
+            mark in it is not closed.
 
     Example:
         >>> import tempfile
@@ -40,10 +41,12 @@ def line_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
         with path.open('rb') as file:
             while block := b''.join(file.readlines(_BLOCK_BYTES)):
                 # str.splitlines knows further line ends, which would shift the numbers.
-                text = block.decode(encoding).replace('"', '')
+                text = block.decode(encoding)
                 lines = text.replace('\r\n', '\n').replace('\r', '\n').split('\n')
                 if not lines[-1]:
                     lines.pop()
+                if '"' in text:
+                    lines = [_unquoted(path, at, line) for at, line in enumerate(lines, number)]
                 yield number, lines
                 number, start, encoding = number + len(lines), start + len(block), 'utf-8'
                 if start > _MAX_BYTES:
@@ -56,6 +59,15 @@ def line_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise InputError(
             f'{path}: CSV file cannot be read ({error.strerror or error}); check the path'
         ) from error
+
+
+def _unquoted(path: Path, number: int, line: str) -> str:
+    if line.count('"') % 2:
+        raise InputError(
+            f'{path}, line {number}: a quotation mark is not closed; every row of a CSV file '
+            'stands in one line, correct it'
+        )
+    return line.replace('"', '')
 
 
 def split_row(line: str) -> list[str]:

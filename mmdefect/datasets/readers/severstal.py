@@ -40,7 +40,7 @@ class SeverstalReader(BaseReader):
     The header is ``ImageId,ClassId,EncodedPixels`` or ``ImageId_ClassId,EncodedPixels``, its
     columns in any order. Runs are pairs of start and length, pixels counted from 1 down the
     columns. All images of the folder are read: those that the file does not name, or names with
-    empty runs only, are good; :attr:`notes` counts them. Touching components of one class are one
+    empty runs only, are good; :attr:`notes` counts them and names the folders. Touching components of one class are one
     box. The text of one file and one mask are in memory at a time.
 
     Of a folder every CSV file is read but ``sample_submission.csv``; with several files image
@@ -50,7 +50,9 @@ class SeverstalReader(BaseReader):
         source (str | Path): The CSV file, or a folder.
         image_root (str | Path | None): Folder of the images. Default None: that of the CSV file,
             or the one beside it that holds the first images, such as ``train_images`` of
-            ``train.csv``.
+            ``train.csv``. Of folders below it only those count that hold an image which the file
+            names: ``test_images`` are no good images; :attr:`notes` counts what is left out. Where
+            the folder is given, or a list of images, all there count.
         classes (Sequence[str]): Names of the classes 1, 2, ... Default ``pitted, crazing,
             scratch, patch``.
         size (tuple[int, int]): ``(w, h)`` that every image must have, pixels, since runs mean
@@ -83,10 +85,11 @@ class SeverstalReader(BaseReader):
         >>> [(record.boxes.tolist(), record.labels) for record in reader]
         [([[1.0, 1.0, 3.0, 9.0]], ('scratch',)), ([], ())]
         >>> reader.notes[0].partition(': ')[2]
-        '1 of 2 images are good: 1 not in the file, 0 without a run'
+        '1 of 2 images in . are good: 1 not in the file, 0 without a run'
     """
 
     declares_classes = True
+    drops_images = True
 
     def __init__(
         self,
@@ -134,13 +137,23 @@ class SeverstalReader(BaseReader):
         owners: dict[Path, Path] = {}
         images = absent = empty = 0
         self._specks = 0
+        folders: dict[str, None] = {}
+        others: dict[str, int] = {}
         for path in files:
             try:
                 rows = read_run_rows(path, len(self.class_names), self.refuse)
+                if not (rows.masks or rows.spoiled or self.image_root):
+                    raise InputError(
+                        f'{path}: no row below the header, so that nothing says which images it '
+                        'is about; give the whole file, or image_root=FOLDER if all images there '
+                        'are good'
+                    )
                 root = self.image_root or find_image_root(path, self.folder, list(rows.masks))
                 index = ImageIndex(root)
                 masks, spoiled = self._by_path(path, rows, index, owners)
                 found = sorted(image for paths in index.by_stem.values() for image in paths)
+                if self.image_root is None and self.list_file is None:
+                    found = self._beside_named(found, {image.parent for image in masks}, others)
             except InputError as error:
                 if len(files) == 1:
                     raise
@@ -160,13 +173,19 @@ class SeverstalReader(BaseReader):
                     self.refuse(error)
                     continue
                 images += 1
+                folders[self._shown(image.parent)] = None
                 absent += image not in masks
                 empty += image in masks and not any(runs for runs, _ in masks[image].values())
                 yield record
         self.notes.append(
-            f'{self.name}: {absent + empty} of {images} images are good: {absent} not in the file, '
-            f'{empty} without a run'
+            f'{self.name}: {absent + empty} of {images} images in {", ".join(folders) or "it"} are '
+            f'good: {absent} not in the file, {empty} without a run'
         )
+        for folder, count in others.items():
+            self.notes.append(
+                f'{self.name}: {count} images in {folder} left out, as the file names none there; '
+                'image_root=FOLDER reads all of a folder'
+            )
         if self._specks:
             self.notes.append(
                 f'{self.name}: {self._specks} components of fewer than min_area={self.min_area} '
@@ -185,6 +204,21 @@ class SeverstalReader(BaseReader):
         if not files:
             raise InputError(f'{self.source}: no CSV file in this folder; give a run-length file')
         return sorted(files)
+
+    def _beside_named(
+        self, images: Sequence[Path], named: set[Path], others: dict[str, int]
+    ) -> list[Path]:
+        """The images in folders with one that the file names; the others are counted."""
+        for image in images:
+            if image.parent not in named:
+                folder = self._shown(image.parent)
+                others[folder] = others.get(folder, 0) + 1
+        return [image for image in images if image.parent in named]
+
+    def _shown(self, folder: Path) -> str:
+        """A folder as notes name it."""
+        below = folder.is_relative_to(self.folder)
+        return folder.relative_to(self.folder).as_posix() if below else str(folder)
 
     def _by_path(
         self,

@@ -59,7 +59,36 @@ def test_components_become_boxes_and_images_without_runs_are_good(tmp_path, head
     assert (first.image_id, first.width, first.height) == ('a.jpg', *SIZE)
     assert len(second) == len(third) == 0
     assert reader.classes == ('pitted', 'crazing', 'scratch', 'patch')
-    assert reader.notes == [f'{path}: 2 of 3 images are good: 1 not in the file, 1 without a run']
+    assert reader.notes == [
+        f'{path}: 2 of 3 images in train_images are good: 1 not in the file, 1 without a run'
+    ]
+
+
+def test_images_of_other_folders_are_not_good(tmp_path):
+    """The public set has train_images and test_images; the file may have any name."""
+    for folder, stems in (('train_images', 'abc'), ('test_images', 'de')):
+        (tmp_path / folder).mkdir()
+        for stem in stems:
+            Image.new('L', SIZE).save(tmp_path / folder / f'{stem}.jpg')
+    (tmp_path / 'labels.csv').write_text(f'{HEADER}b.jpg,1,1 9\n')
+    for source in (tmp_path / 'labels.csv', tmp_path):
+        reader = read(source)
+        assert [record.path.stem for record in reader] == ['a', 'b', 'c']
+        assert reader.notes[0].endswith('2 of 3 images in train_images are good: 2 not in the file,'
+                                        ' 0 without a run')  # fmt: skip
+        assert '2 images in test_images left out' in reader.notes[1]
+    reader = read(tmp_path / 'labels.csv', image_root=tmp_path)
+    assert len(list(reader)) == 5
+    assert 'in test_images, train_images are good: 4 not in the file' in reader.notes[0]
+    (tmp_path / 'list.txt').write_text('a\nd\n')
+    listed = read(tmp_path / 'labels.csv', list_file='list.txt')
+    assert [record.path.stem for record in listed] == ['d', 'a']
+
+
+def test_header_alone(tmp_path):
+    path = write(tmp_path, HEADER)
+    with pytest.raises(InputError, match='train.csv: no row below the header'):
+        list(read(path))
 
 
 def test_all_good_and_specks(tmp_path):
@@ -117,6 +146,7 @@ def test_wrong_size_and_damaged_images(tmp_path):
     [
         ('', 'file is empty; its header must be ImageId,ClassId,EncodedPixels or ImageId_ClassId'),
         ('ImageId,Pixels\na.jpg,1 2\n', "header 'ImageId,Pixels' must be"),
+        (f'{HEADER}"a.jpg,1,1 2\n', 'train.csv, line 2: a quotation mark is not closed'),
     ],
 )
 def test_files_that_are_none(tmp_path, content, message):
