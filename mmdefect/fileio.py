@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -12,7 +13,10 @@ from typing import Any
 
 from mmdefect.errors import InputError
 
-__all__ = ['PART', 'refuse_other_file', 'replacing', 'write_bytes', 'write_json', 'write_text']
+__all__ = [
+    'PART', 'file_sha256', 'refuse_other_file', 'replacing', 'write_bytes', 'write_json',
+    'write_text',
+]  # fmt: skip
 
 # How temporary names of `replacing` end.
 PART = '.part'
@@ -154,6 +158,32 @@ def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
         '{"AP50": 0.5}'
     """
     write_text(path, json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False))
+
+
+def file_sha256(path: str | Path) -> str:
+    """Hash the content of a file.
+
+    Args:
+        path (str | Path): The file.
+
+    Returns:
+        str: Its SHA-256, 64 hexadecimal digits.
+
+    Raises:
+        OSError: It cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / 'a.txt'
+        >>> write_text(target, 'steel')
+        >>> file_sha256(target)[:12]
+        'b86262f9bc89'
+    """
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def refuse_other_file(path: str | Path, file_format: str) -> None:

@@ -32,6 +32,7 @@ custom_hooks = [
     dict(type='mmdefect.CheckpointMatchHook'),
     dict(type='mmdefect.ClassCountHook'),
     dict(type='mmdefect.SamplerCheckHook'),
+    dict(type='mmdefect.TrainingManifestHook'),
     dict(type='mmdefect.EvaluationRecordHook'),
     dict(type='mmdefect.ScoreTrackingHook'),
     dict(type='mmdefect.ProgressHook'),

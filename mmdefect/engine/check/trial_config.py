@@ -13,7 +13,8 @@ __all__ = ['trial_config']
 # Hooks that write files or draw bars; nothing of theirs is wanted here.
 _WRITERS = (
     'AtomicCheckpointHook', 'CheckpointHook', 'DetVisualizationHook', 'EarlyStoppingHook',
-    'EvaluationRecordHook', 'LoggerHook', 'ProgressHook', 'VisualizationHook',
+    'EvaluationRecordHook', 'LoggerHook', 'ProgressHook', 'ResultsFileHook',
+    'TrainingManifestHook', 'VisualizationHook',
 )  # fmt: skip
 _STOCK_LOOPS = (None, 'EpochBasedTrainLoop', 'IterBasedTrainLoop')
 _NEVER = 10**9

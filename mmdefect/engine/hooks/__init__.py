@@ -15,6 +15,7 @@ from mmdefect.engine.hooks.random_state_hook import RandomStateHook
 from mmdefect.engine.hooks.sampler_check_hook import SamplerCheckHook
 from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 from mmdefect.engine.hooks.training_guard_hook import TrainingGuardHook
+from mmdefect.engine.hooks.training_manifest_hook import TrainingManifestHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -30,4 +31,5 @@ __all__ = [
     'SamplerCheckHook',
     'ScoreTrackingHook',
     'TrainingGuardHook',
+    'TrainingManifestHook',
 ]
