@@ -55,14 +55,22 @@ METRICS = root.Registry(
     'metric',
     parent=root.METRICS,
     scope='mmdefect',
-    locations=['mmdefect.evaluation.defect_metric', 'mmdefect.evaluation.multi_view_metric'],
+    locations=[
+        'mmdefect.evaluation.defect_metric',
+        'mmdefect.evaluation.multi_view_metric',
+        'mmdefect.evaluation.part_metric',
+    ],
 )
 # Parts of a detector.
 MODELS = root.Registry(
     'model',
     parent=root.MODELS,
     scope='mmdefect',
-    locations=['mmdefect.models', 'mmdefect.inference.tiled_detector'],
+    locations=[
+        'mmdefect.models',
+        'mmdefect.inference.tiled_classifier',
+        'mmdefect.inference.tiled_detector',
+    ],
 )
 # What heads build besides layers: anchor generators, assigners, coders.
 TASK_UTILS = root.Registry(

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 __all__ = [
+    'BoxesToScores',
     'COCOReader',
     'CVATReader',
     'DeepPCBReader',
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    'BoxesToScores': 'mmdefect.datasets.transforms',
     'COCOReader': 'mmdefect.datasets.readers',
     'CVATReader': 'mmdefect.datasets.readers',
     'DeepPCBReader': 'mmdefect.datasets.readers',

@@ -13,7 +13,7 @@ from mmdet.datasets import BaseDetDataset
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from mmdefect.datasets.class_labels import map_labels
+from mmdefect.datasets.class_labels import SingleClass, map_labels
 from mmdefect.datasets.readers import BaseReader
 from mmdefect.datasets.readers.base import OnError
 from mmdefect.datasets.record_converter import CheckImages, RecordConverter
@@ -51,6 +51,8 @@ class DefectDataset(BaseDetDataset):
             ``palette``. Default None: the classes of the reader, in its order.
         allow_missing_classes (bool): Accept a file that does not declare all classes. Default
             False.
+        single_class (bool): Every annotated class counts as the one class of ``metainfo``, to find
+            defects of whatever kind. Default False.
         check_images ('header' | 'decode' | 'none' | None): Compare sizes with the image headers,
             decode every image too, or trust the annotations. Default None: ``decode`` where
             ``on_error`` is ``drop``, so that an image that stops short is dropped on loading and
@@ -91,6 +93,7 @@ class DefectDataset(BaseDetDataset):
         reader: Mapping[str, Any] | BaseReader | None = None,
         metainfo: Mapping[str, Any] | None = None,
         allow_missing_classes: bool = False,
+        single_class: bool = False,
         check_images: CheckImages | None = None,
         on_error: OnError = 'raise',
         image_keys: Sequence[str] = ('part_id', 'view_id', 'part_homography'),
@@ -114,6 +117,7 @@ class DefectDataset(BaseDetDataset):
                 raise InputError(f'{name}: {key} must be one of {known}, got {value!r}')
         self.reader = reader
         self.allow_missing_classes = allow_missing_classes
+        self.single_class = single_class
         default: CheckImages = 'decode' if on_error == 'drop' else 'header'
         self.check_images = check_images or default
         self.on_error = on_error
@@ -180,7 +184,14 @@ class DefectDataset(BaseDetDataset):
         # Our own scope, so that MMEngine does not look for a registry of readers elsewhere.
         return READERS.build({**config, '_scope_': 'mmdefect'})
 
-    def _label_map(self, reader: BaseReader) -> dict[str, int]:
+    def _label_map(self, reader: BaseReader) -> Mapping[str, int]:
+        if self.single_class:
+            names = self._metainfo.get('classes')
+            if isinstance(names, str) or len(names or ()) != 1:
+                raise InputError(
+                    f'DefectDataset: single_class needs one name in metainfo.classes, got {names!r}'
+                )
+            return SingleClass()
         if self._metainfo.get('classes') is None:
             self._metainfo['classes'] = tuple(reader.classes)
             print_log(

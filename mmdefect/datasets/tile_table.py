@@ -93,7 +93,9 @@ def tabulate_tiles(
 def visible_shares(
     tiles: npt.NDArray[np.integer], boxes: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.float64]:
-    """Share of each box that each tile shows.
+    """Share of each box that each tile shows, of what a tile of its size can show of it.
+
+    So a tile that lies within a larger box shows all it can, a share of 1.
 
     Args:
         tiles (np.ndarray): ``xyxy`` in pixels, shape (T, 4).
@@ -103,14 +105,15 @@ def visible_shares(
         np.ndarray: 0 to 1, shape (T, N); of a box without area 1 where the tile holds all of it.
 
     Example:
-        >>> visible_shares(np.array([[0, 0, 4, 4]]), np.array([[2., 0, 6, 4]])).tolist()
-        [[0.5]]
+        >>> boxes = np.array([[2.0, 0, 6, 4], [0, 0, 40, 4]])
+        >>> visible_shares(np.array([[0, 0, 4, 4]]), boxes).tolist()
+        [[0.5, 1.0]]
     """
     tile = np.asarray(tiles, np.float64)[:, None]
     low = np.maximum(tile[..., :2], boxes[:, :2])
     high = np.minimum(tile[..., 2:], boxes[:, 2:])
     shown = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
+    areas = np.prod(np.minimum(boxes[:, 2:] - boxes[:, :2], tile[..., 2:] - tile[..., :2]), axis=-1)
     inside = (high >= boxes[:, 2:]).all(-1) & (low <= boxes[:, :2]).all(-1)
     return np.where(areas > 0, shown / np.where(areas > 0, areas, 1), inside)
 

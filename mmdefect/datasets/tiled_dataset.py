@@ -45,8 +45,8 @@ class TiledDataset:
         edge ('shift' | 'pad' | 'drop'): As of :class:`mmdefect.geometry.TileGrid`; with ``'pad'``
             a tile ends with the image, and the data preprocessor of the model fills the batch
             up. Default ``'shift'``.
-        min_visible (float): Share of a box from which a tile shows it as a defect; with less it
-            is ignored. Default 0.3.
+        min_visible (float): Share of a box, or of as much of a large one as a tile can show, from
+            which a tile shows it as a defect; with less it is ignored. Default 0.3.
         window (int): Loaded images kept at most, over all loader processes. Default 32.
         lazy_init (bool): Do not read annotations yet. Default False.
 

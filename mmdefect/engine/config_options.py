@@ -15,7 +15,10 @@ __all__ = ['ROOTS', 'apply_options']
 
 # Top-level keys that the runner reads. All others are variables of the config file: they feed
 # the dicts below them, and have done so before an option applies.
-ROOTS = frozenset(inspect.signature(Runner.__init__).parameters) | {'compile', 'runner_type'}
+ROOTS = frozenset(inspect.signature(Runner.__init__).parameters) | {
+    'activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'find_unused_parameters',
+    'model_wrapper_cfg', 'runner_type', 'sync_bn',
+}  # fmt: skip
 
 
 def apply_options(config: Config, options: Mapping[str, Any]) -> None:

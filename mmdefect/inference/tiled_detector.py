@@ -15,12 +15,11 @@ from mmdefect.errors import InputError, constructor_keys, reject_unknown_keys, s
 from mmdefect.geometry import TileGrid
 from mmdefect.inference.tile_merge import TileMerge
 from mmdefect.inference.tiled_prediction import TiledPrediction
+from mmdefect.inference.whole_images import name_as_inner, whole_image
 from mmdefect.registry import MODELS
 from mmdefect.structures import Detections
 
 __all__ = ['TiledDetector']
-
-_PREFIX = 'detector.'
 
 
 @MODELS.register_module()
@@ -89,8 +88,7 @@ class TiledDetector(BaseModel):
             full_image=full_image,
             min_score=min_score,
         )
-        self.register_state_dict_post_hook(_drop_prefix)
-        self.register_load_state_dict_pre_hook(_add_prefix)
+        name_as_inner(self, 'detector')
 
     def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """The detector's own, without tiles; these are cut by :meth:`test_step`.
@@ -122,7 +120,7 @@ class TiledDetector(BaseModel):
         """
         samples = data['data_samples']
         pairs = zip(data['inputs'], samples, strict=True)
-        images = ((sample, _pixels(inputs, sample)) for inputs, sample in pairs)
+        images = ((sample, whole_image(inputs, sample, self)) for inputs, sample in pairs)
         for sample, _, found, finite in self._prediction.stream(images):
             if not finite:
                 raise InputError(
@@ -133,17 +131,6 @@ class TiledDetector(BaseModel):
         return list(samples)
 
     val_step = test_step
-
-
-def _pixels(inputs: Tensor, sample: Any) -> Any:
-    shape, original = tuple(inputs.shape[-2:]), tuple(sample.ori_shape[:2])
-    if shape != original or sample.get('flip', False):
-        raise InputError(
-            f'{sample.get("img_path")}: the test pipeline makes {shape[1]}x{shape[0]} of an image '
-            f'of {original[1]}x{original[0]} pixels before tiles are cut; move Resize and its '
-            "like into the key 'pipeline' of mmdefect.TiledDetector"
-        )
-    return inputs.permute(1, 2, 0).cpu().numpy()
 
 
 def _instances(found: Detections, shape: tuple[int, int]) -> InstanceData:
@@ -158,16 +145,3 @@ def _instances(found: Detections, shape: tuple[int, int]) -> InstanceData:
             mask[:] = torch.from_numpy(coco_mask.decode(encoded)).bool()
         instances.masks = masks
     return instances
-
-
-def _drop_prefix(module: Any, state: dict[str, Any], prefix: str, metadata: Any) -> None:
-    """Weights are saved under the names that the detector alone gives them."""
-    for key in [key for key in state if key.startswith(prefix + _PREFIX)]:
-        state[prefix + key[len(prefix + _PREFIX) :]] = state.pop(key)
-
-
-def _add_prefix(module: Any, state: dict[str, Any], prefix: str, *args: Any) -> None:
-    """And loaded from them."""
-    for key in [key for key in state if key.startswith(prefix)]:
-        if not key.startswith(prefix + _PREFIX):
-            state[prefix + _PREFIX + key[len(prefix) :]] = state.pop(key)

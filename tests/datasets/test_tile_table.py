@@ -32,6 +32,14 @@ def test_shares():
     assert visible_shares(tiles, boxes).tolist() == [[0.5, 1, 1, 0], [0.5, 0, 0, 0]]
 
 
+def test_a_tile_inside_a_long_defect_shows_it():
+    long = [4, 2, 100, 6]
+    table = tabulate_tiles([info(104, 8, long)], TileGrid((8, 8)), 0.6)
+    assert table.shows.tolist() == [FRAGMENT, *[DEFECT] * 11, FRAGMENT]
+    shares = visible_shares(table.boxes, np.array([long], float))[:, 0]
+    assert shares.tolist() == [0.5, *[1.0] * 11, 0.5]
+
+
 @pytest.mark.parametrize(
     ('infos', 'grid', 'words'),
     [

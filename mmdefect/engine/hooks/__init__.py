@@ -8,6 +8,8 @@ from mmdefect.engine.hooks.checkpoint_match_hook import CheckpointMatchHook
 from mmdefect.engine.hooks.class_count_hook import ClassCountHook
 from mmdefect.engine.hooks.class_progress_hook import ClassProgressHook
 from mmdefect.engine.hooks.evaluation_record_hook import EvaluationRecordHook
+from mmdefect.engine.hooks.freeze_schedule import FreezeSchedule
+from mmdefect.engine.hooks.label_weight_hook import LabelWeightHook
 from mmdefect.engine.hooks.mean_teacher_hook import MeanTeacherHook
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.engine.hooks.pseudo_label_gallery_hook import PseudoLabelGalleryHook
@@ -24,6 +26,8 @@ __all__ = [
     'ClassCountHook',
     'ClassProgressHook',
     'EvaluationRecordHook',
+    'FreezeSchedule',
+    'LabelWeightHook',
     'MeanTeacherHook',
     'ProgressHook',
     'PseudoLabelGalleryHook',
