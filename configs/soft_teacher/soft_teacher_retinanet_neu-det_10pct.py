@@ -12,7 +12,7 @@ burn_in = 1000  # iterations on labelled images alone; 0 with load_from of a tra
 lr = 5e-4  # peak learning rate, for 4 labelled images per step
 initial_thr = 0.4  # score from which a box may teach its place
 cls_thr = 0.35  # score from which a box teaches its class; a number, or one per class name
-unsup_weight = 1.0  # of the unlabelled images' losses against the labelled ones'
+unsup_weight = 2.0  # of the unlabelled images' losses against the labelled ones'
 
 # ---- rarely -----------------------------------------------------------------------------------
 detector = _base_.model
