@@ -25,6 +25,18 @@ def report(
         Path | None,
         typer.Option(metavar='OTHER_WORK_DIR', help='Folder of a second run to put beside it.'),
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar='FILE.json', help='Policy whose thresholds say what is missed, what is wrong.'
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help='The same, one score for all classes.', show_default='that of the highest F1'
+        ),
+    ] = None,
     items: Annotated[
         int, typer.Option(help='Misses and false alarms shown one by one, at most.', min=0)
     ] = 300,
@@ -37,5 +49,13 @@ def report(
 
     if out is not None:
         require_output_file(out, '.html', '.htm')
-    path = write_report(work_dir, out, compare=compare, items=items, track=track)
+    path = write_report(
+        work_dir,
+        out,
+        compare=compare,
+        items=items,
+        policy=policy,
+        threshold=threshold,
+        track=track,
+    )
     typer.echo(f'{path} ({path.stat().st_size / 1e6:.1f} MB)')

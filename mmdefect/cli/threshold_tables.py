@@ -39,11 +39,21 @@ def print_thresholds(report: ThresholdReport, out: Path | None) -> None:
     _print_parts(console, report)
     _print_points(console, report)
     evidence, chosen = report.policy.evidence, report.chosen
-    for certificate, stability, there in zip(
-        evidence.certificates, report.stability, report.on_the_line, strict=True
+    for certificate, stability, there, reliability in zip(
+        evidence.certificates,
+        report.stability,
+        report.on_the_line,
+        report.reliability,
+        strict=True,
     ):
         for line in _promises(certificate, stability, there, chosen.choices[0].goal):
             console.print(line, soft_wrap=True)
+        name = f'{certificate.class_name}: ' if certificate.class_name else ''
+        console.print(
+            f'{name}scores taken as probabilities: expected calibration error '
+            f'{reliability.ece:.3f}; decisions need their order alone',
+            soft_wrap=True,
+        )
     if len(evidence.certificates) > 1:
         console.print(
             f'all {len(evidence.certificates)} certificates together: confidence '

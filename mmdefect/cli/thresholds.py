@@ -15,7 +15,7 @@ from mmdefect.errors import InputError
 from mmdefect.fileio import refuse_other_file
 
 if TYPE_CHECKING:
-    from mmdefect.decision import ThresholdGoal
+    from mmdefect.decision import ThresholdGoal, ThresholdReport
 
 __all__ = ['thresholds']
 
@@ -84,6 +84,14 @@ def thresholds(
             show_default='none',
         ),
     ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar='FILE.png',
+            help='Figure to write: curves, scores, reliability diagram.',
+            show_default='none',
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option('--json', help='Print one JSON object.')] = False,
 ) -> None:
     """Choose decision thresholds with a proof of their recall.
@@ -102,6 +110,8 @@ def thresholds(
         report_thresholds,
     )
 
+    if figure is not None:
+        require_output_file(figure, '.png', option='--figure')
     if out is not None:
         require_output_file(out, '.json')
         refuse_other_file(out, POLICY_FORMAT)
@@ -142,13 +152,45 @@ def thresholds(
     blind = bool(report.chosen.no_better_than_flagging_all)
     if out is not None and not blind:
         report.policy.save(out)
+    if figure is not None:
+        _write_figure(report, figure)
     if as_json:
         print(json.dumps(report.to_dict(), allow_nan=False, ensure_ascii=False))
     else:
         from mmdefect.cli.threshold_tables import print_thresholds
 
         print_thresholds(report, out)
+        if figure is not None:
+            print(f'figure: {figure}')
     raise typer.Exit(1 if blind else 0)
+
+
+def _write_figure(report: ThresholdReport, path: Path) -> None:
+    import dataclasses
+
+    from mmdefect.drawing import ThresholdPanel, draw_thresholds
+    from mmdefect.fileio import write_bytes
+
+    rows = zip(
+        report.policy.evidence.certificates,
+        report.chosen.choices,
+        report.chosen.columns(report.parts),
+        report.curves,
+        report.reliability,
+        strict=True,
+    )
+    panels = [
+        ThresholdPanel(
+            certificate.class_name or '',
+            scores,
+            truth,
+            choice.threshold,
+            dataclasses.asdict(curve),
+            dataclasses.asdict(reliability),
+        )
+        for certificate, choice, (scores, truth), curve, reliability in rows
+    ]
+    write_bytes(path, draw_thresholds(panels))
 
 
 def _check_shares(values: dict[str, float | None]) -> None:

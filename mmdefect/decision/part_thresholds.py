@@ -53,6 +53,22 @@ class PartThresholds:
         """Whether each class has a certificate of its own."""
         return len(self.choices) == len(self.classes) > 1
 
+    def columns(
+        self, parts: PartScores
+    ) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]]:
+        """Scores and labels that each certificate rests on.
+
+        Args:
+            parts (PartScores): The calibration parts.
+
+        Returns:
+            list[tuple[np.ndarray, np.ndarray]]: One pair per certificate, float64 and bool, shape
+            (P,).
+        """
+        if self.per_class:
+            return list(zip(parts.scores.T, parts.truth.T, strict=True))
+        return [(parts.part_scores, parts.defective)]
+
     @property
     def joint_confidence(self) -> float:
         """Least probability that all promises hold together (Bonferroni)."""

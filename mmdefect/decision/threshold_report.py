@@ -15,6 +15,7 @@ from mmdefect.decision.operating_point import OperatingPoint
 from mmdefect.decision.part_scores import PartScores
 from mmdefect.decision.part_thresholds import PartThresholds, choose_part_thresholds
 from mmdefect.decision.policy import ThresholdPolicy
+from mmdefect.decision.reliability import ReliabilityTable, reliability_table
 from mmdefect.decision.stability import ThresholdStability, threshold_stability
 from mmdefect.decision.threshold_goal import ThresholdGoal
 
@@ -31,11 +32,12 @@ class ThresholdReport:
         curves (tuple[OperatingCurve, ...]): What other thresholds would do, one per certificate.
         stability (tuple[ThresholdStability, ...]): Spread of the threshold, likewise.
         on_the_line (tuple[LinePoint, ...]): What they mean at the prevalence asked for, likewise.
+        reliability (tuple[ReliabilityTable, ...]): Whether scores are probabilities, likewise.
         policy (ThresholdPolicy): The thresholds as a file holds them.
 
     Example:
         >>> len(ThresholdReport.__dataclass_fields__)
-        6
+        7
     """
 
     parts: PartScores
@@ -43,6 +45,7 @@ class ThresholdReport:
     curves: tuple[OperatingCurve, ...]
     stability: tuple[ThresholdStability, ...]
     on_the_line: tuple[LinePoint, ...]
+    reliability: tuple[ReliabilityTable, ...]
     policy: ThresholdPolicy
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,13 +78,15 @@ class ThresholdReport:
                         'on_the_line': dataclasses.asdict(there),
                         'stability': dataclasses.asdict(stability),
                         'curve': dataclasses.asdict(curve),
+                        'reliability': dataclasses.asdict(reliability),
                     }
-                    for certificate, choice, there, stability, curve in zip(
+                    for certificate, choice, there, stability, curve, reliability in zip(
                         self.policy.evidence.certificates,
                         chosen.choices,
                         self.on_the_line,
                         self.stability,
                         self.curves,
+                        self.reliability,
                         strict=True,
                     )
                 ],
@@ -120,10 +125,7 @@ def report_thresholds(
         ValueError: An argument is out of its range.
     """
     chosen = choose_part_thresholds(parts, goal, per_class, fail_precision)
-    if chosen.per_class:
-        columns = list(zip(parts.scores.T, parts.truth.T, strict=True))
-    else:
-        columns = [(parts.part_scores, parts.defective)]
+    columns = chosen.columns(parts)
     beta = goal.beta or 2.0
     return ThresholdReport(
         parts=parts,
@@ -136,6 +138,7 @@ def report_thresholds(
             line_point(choice.point, goal.prevalence, goal.cost_miss, goal.cost_alarm)
             for choice in chosen.choices
         ),
+        reliability=tuple(reliability_table(scores, truth) for scores, truth in columns),
         policy=ThresholdPolicy.from_thresholds(parts, chosen),
     )
 

@@ -21,12 +21,12 @@ SCORE_DECIMALS = 4
 _GRID = np.arange(101) / 100
 
 
-def reaches(scores: npt.ArrayLike, threshold: float) -> npt.NDArray[np.bool_]:
+def reaches(scores: npt.ArrayLike, threshold: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Which scores count at a threshold: those >= it, compared to four decimals.
 
     Args:
         scores (np.ndarray): Scores, 0 to 1, any shape.
-        threshold (float): Threshold, 0 to 1.
+        threshold (float | np.ndarray): Threshold, 0 to 1, or one for each score.
 
     Returns:
         np.ndarray: True where the score counts, same shape.

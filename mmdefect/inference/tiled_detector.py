@@ -51,6 +51,9 @@ class TiledDetector(BaseModel):
             fit into, to be predicted as a whole too. Default None.
         min_score (float): Detections below are dropped before merging. Default 0.
 
+    Attributes:
+        grid (TileGrid): The tiles; ``evaluation.json`` names them.
+
     Raises:
         InputError: An unknown or missing key, or a value out of range; in a test, an image whose
             geometry the pipeline of the data set has changed.
@@ -79,6 +82,7 @@ class TiledDetector(BaseModel):
         built = MODELS.build(dict(detector))
         super().__init__(data_preprocessor=built.data_preprocessor)
         self.detector = built
+        self.grid = grid
         self._prediction = TiledPrediction(
             built,
             grid,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from mmdefect.errors import InputError
 from mmdefect.evaluation.error_types import ERROR_TYPES
+from mmdefect.geometry import TileGrid
 from mmdefect.report.measures import (
     ErrorType,
     IoUHistogram,
@@ -19,7 +20,9 @@ from mmdefect.report.measures import (
 )
 from mmdefect.structures import EVALUATION_FORMAT, EVALUATION_MIN_SCORE
 
-__all__ = ['ClassResult', 'Evaluation', 'EvaluatedImage', 'PRCurve', 'load_evaluation']
+__all__ = [
+    'ClassResult', 'Evaluation', 'EvaluatedImage', 'PRCurve', 'Tiles', 'load_evaluation',
+]  # fmt: skip
 
 _CURE = 'tools/test.py CONFIG CHECKPOINT --work-dir {} writes it'
 
@@ -137,6 +140,41 @@ class EvaluatedImage(_Part):
     detections: list[DetectionRow]
 
 
+class Tiles(_Part):
+    """The tiles through which a model saw the images.
+
+    Args:
+        size (tuple[int, int]): ``(w, h)`` of a tile, pixels.
+        overlap (tuple[float, float]): Shares of both that neighbours have in common.
+        edge (str): Edge rule.
+
+    Raises:
+        ValidationError: A key is missing or of another type, or the values are those of no tiles
+            (a ``ValueError`` of pydantic).
+
+    Example:
+        >>> len(Tiles(size=(256, 256), overlap=(0.5, 0.5), edge='shift').grid().boxes(1600, 256))
+        12
+    """
+
+    size: tuple[int, int]
+    overlap: tuple[FiniteFloat, FiniteFloat]
+    edge: str
+
+    @model_validator(mode='after')
+    def _possible(self) -> Tiles:
+        self.grid()
+        return self
+
+    def grid(self) -> TileGrid:
+        """The geometry of these tiles.
+
+        Returns:
+            TileGrid: The grid.
+        """
+        return TileGrid(self.size, self.overlap, self.edge)
+
+
 class Evaluation(_Part):
     """What one evaluation found: metrics, curves, and boxes image by image.
 
@@ -164,6 +202,8 @@ class Evaluation(_Part):
             classes, then detections without a box; columns are detected classes, then boxes
             without a detection.
         images (list[EvaluatedImage]): Boxes; may stop short of ``images_total``.
+        tiles (Tiles | None): How the model cut the images; None where it saw them whole. Default
+            None.
 
     Raises:
         ValidationError: A key is missing or of another type, or a class index has no name (a
@@ -193,6 +233,7 @@ class Evaluation(_Part):
     error_types: dict[str, ErrorType]
     confusion: list[list[int]]
     images: list[EvaluatedImage]
+    tiles: Tiles | None = None
 
     @property
     def images_good(self) -> int:

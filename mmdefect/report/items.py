@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -36,6 +37,11 @@ class Item:
             over a missed box; None when the IoU is below 0.1.
         near_label (int | None): Class index of that.
         near_score (float | None): Score of that, when it is a detection.
+        threshold (float | None): Score from which a detection of the class counts. Default None.
+        tile (int | None): The tile that shows the box best, from 0; -1 where no tile does. Default
+            None, as below, for a model that does not tile.
+        margin (float | None): Least distance of the box to the borders of this tile in pixels,
+            below 0 where every tile cuts it, infinite where the image is one tile.
 
     Example:
         >>> Item(0, 'missed', 1, (0, 0, 4, 4), None, 0.0).near is None
@@ -51,6 +57,9 @@ class Item:
     near: Box | None = None
     near_label: int | None = None
     near_score: float | None = None
+    threshold: float | None = None
+    tile: int | None = None
+    margin: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The item as the page takes it.
@@ -67,10 +76,15 @@ class Item:
             'near': self.near and [round(value, 1) for value in self.near],
             'other': self.near_label,
             'nearScore': self.near_score,
+            'threshold': self.threshold,
+            'tile': self.tile,
+            'margin': _finite(self.margin),
         }
 
 
-def find_items(images: Sequence[ImageResult], threshold: float) -> list[Item]:
+def find_items(
+    images: Sequence[ImageResult], threshold: float | Sequence[float]
+) -> list[Item]:
     """List what is missed and what is wrong when detections count from a threshold on.
 
     Missed boxes come first: those found at no score lead, larger before smaller; then those
@@ -78,7 +92,8 @@ def find_items(images: Sequence[ImageResult], threshold: float) -> list[Item]:
 
     Args:
         images (Sequence[ImageResult]): All images.
-        threshold (float): Score from which a detection counts, 0 to 1.
+        threshold (float | Sequence[float]): Score from which a detection counts, 0 to 1; one for
+            all classes, or one for each.
 
     Returns:
         list[Item]: As many as boxes are missed and detections are wrong.
@@ -90,12 +105,24 @@ def find_items(images: Sequence[ImageResult], threshold: float) -> list[Item]:
         >>> [item.kind for item in find_items([image], 0.5)]
         ['missed', 'background']
     """
-    counted = [_only(image, reaches(image.scores, threshold)) for image in images]
-    everywhere, at_score = describe_errors(images, threshold), describe_errors(counted, threshold)
+    limits = np.asarray(threshold, np.float64)
+    counted = [
+        _only(image, reaches(image.scores, limits[image.labels] if limits.ndim else limits))
+        for image in images
+    ]
+    # What is left counts, at whatever score.
+    everywhere, at_score = describe_errors(images, 0), describe_errors(counted, 0)
     missed, wrong = [], []
     for index, image in enumerate(images):
         missed += _missed(index, image, everywhere[index], counted[index], at_score[index])
         wrong += _wrong(index, counted[index], at_score[index])
+    missed, wrong = (
+        [
+            replace(item, threshold=float(limits[item.label] if limits.ndim else limits))
+            for item in items
+        ]
+        for items in (missed, wrong)
+    )
     # Python's sort keeps the order of images and boxes among equals.
     missed.sort(key=lambda item: (item.score or 0.0, 0.0 if item.score else -_area(item)))
     wrong.sort(key=lambda item: -(item.score or 0.0))
@@ -193,6 +220,10 @@ def _area(item: Item) -> float:
 def _box(row: np.ndarray) -> Box:
     x1, y1, x2, y2 = (float(value) for value in row)
     return x1, y1, x2, y2
+
+
+def _finite(value: float | None) -> float | None:
+    return round(value, 1) if value is not None and math.isfinite(value) else None
 
 
 def _score(value: float) -> float:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mmdefect.drawing import class_colours
+from mmdefect.errors import InputError
 from mmdefect.report.album import Album
 from mmdefect.report.chart_data import SERIES_COLOURS, error_rows, run_data
 from mmdefect.report.class_table import class_rows
 from mmdefect.report.comparison_page import write_comparison
+from mmdefect.report.counting import Counting, counting_from
 from mmdefect.report.evaluation import Evaluation, load_evaluation
 from mmdefect.report.gallery import choose_images, picture_entry
 from mmdefect.report.items import Item, choose_items, find_items
@@ -27,6 +29,7 @@ from mmdefect.report.run_facts import (
     summary_rows,
     version_text,
 )
+from mmdefect.report.tile_places import place_items, tile_rows
 
 __all__ = ['write_report']
 
@@ -42,6 +45,8 @@ def write_report(
     *,
     compare: Path | None = None,
     items: int = 300,
+    policy: Path | None = None,
+    threshold: float | None = None,
     track: Track = untracked,
 ) -> Path:
     """Write one self-contained HTML file about the latest evaluation in a work directory.
@@ -56,6 +61,10 @@ def write_report(
             ``work_dir/compare.html``.
         compare (Path | None): Folder of another run to put beside it. Default None.
         items (int): Missed defects and false alarms shown one by one, at most. Default 300.
+        policy (Path | None): Policy file whose thresholds say what is missed and what is a false
+            alarm. Default None.
+        threshold (float | None): The same, one threshold for all classes, 0 to 1. Default None:
+            that of the highest F1.
         track (Track): Shows the progress of reading images. Default: nothing.
 
     Returns:
@@ -63,7 +72,7 @@ def write_report(
 
     Raises:
         InputError: There is no usable ``evaluation.json``, the target cannot be written, or the
-            runs have nothing in common.
+            runs have nothing in common, or the thresholds are not of this model.
         ValueError: ``items`` is negative.
 
     Example:
@@ -81,12 +90,18 @@ def write_report(
     name = 'report.html' if compare is None else 'compare.html'
     target = Path(out) if out is not None else work_dir / name
     if compare is not None:
+        if policy is not None or threshold is not None:
+            raise InputError(
+                '--policy and --threshold do not go with --compare, which takes the highest F1 of '
+                'each run; leave them out'
+            )
         return write_comparison(work_dir, Path(compare), target, items=items, track=track)
     evaluation = load_evaluation(work_dir)
+    counting = counting_from(evaluation, work_dir, policy, threshold)
     check_target(target)
     log = read_logs(work_dir)
     colours = class_colours(len(evaluation.classes))
-    data, context = _images(evaluation, items, track)
+    data, context = _images(evaluation, counting, items, track)
     summary, summary_problem = summary_rows(work_dir)
     write_page(
         target,
@@ -120,13 +135,17 @@ def write_report(
 
 
 def _images(
-    evaluation: Evaluation, limit: int, track: Track
+    evaluation: Evaluation, counting: Counting, limit: int, track: Track
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Pictures, gallery and items for the scripts, and what the template says about them."""
     images, start = evaluation.images, evaluation.operating.threshold
     matches = match_images(images)
     choices = choose_images(images, matches, start)
-    found = find_items([image_result(image) for image in images], start)
+    results = [image_result(image) for image in images]
+    found = find_items(results, counting.thresholds)
+    grid = evaluation.tiles.grid() if evaluation.tiles else None
+    if grid is not None:
+        found = place_items(found, results, grid)
     items = choose_items(found, limit, lambda item: item.kind == 'missed')
     album = Album(images)
     for choice in choices:
@@ -141,7 +160,7 @@ def _images(
             images[index],
             matches[index],
             picture,
-            evaluation.min_score if index in in_gallery else start,
+            evaluation.min_score if index in in_gallery else counting.lowest,
         )
         for index, picture in album
     ]
@@ -152,7 +171,8 @@ def _images(
             {'picture': album.number(choice.index), 'kind': choice.kind} for choice in choices
         ],
         'items': [{**album.place(item.image, item.box), **item.to_dict()} for item in items],
-        'itemScore': start,
+        'itemScores': counting.thresholds,
+        'tileRows': tile_rows(found, results, grid) if grid else [],
     }
     context = {
         'gallery': choices,
@@ -160,6 +180,8 @@ def _images(
         'unseen': sum(1 for picture in pictures if picture['problem']),
         'items': items,
         'counts': _shares(found, items),
+        'counting': counting,
+        'tiles': evaluation.tiles,
     }
     return data, context
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from mmdefect.cli import app
@@ -52,7 +53,22 @@ def test_tables_and_policy(results, tmp_path):
     for text in ('80 defective, 80 good', 'certified: recall at least 0.9632', 'redraws', 'unknown',
                  str(out), 'Other thresholds'):  # fmt: skip
         assert text in done.output
+    assert 'expected calibration error 0.2' in done.output
     assert ThresholdPolicy.load(out).thresholds['rust'].hold == 0.8
+
+
+@pytest.mark.parametrize('options', [(), ('--per-class', '--target-recall', 0.9)])
+def test_figure(results, tmp_path, options):
+    path = results()
+    if options:
+        rows = path.read_text().replace('"truth":[],', '"truth":["pit"],')
+        path.write_text(rows.replace('"scores":{"rust":0.2', '"scores":{"pit":0.2'))
+    figure = tmp_path / 'new' / 'a.png'
+    done = run(path, '--figure', figure, *options)
+    assert done.exit_code == 0 and f'figure: {figure}' in done.output
+    assert Image.open(figure).size == (1650, 968 if options else 484)
+    with pytest.raises(InputError, match=r'--figure a\.jpg: must end in \.png'):
+        run(path, '--figure', 'a.jpg')
 
 
 def test_json(results):

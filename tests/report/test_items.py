@@ -105,6 +105,21 @@ def test_one_item_per_missed_box_and_per_wrong_detection() -> None:
         assert len(items) - len(missed) == table.false[:, at].sum()
 
 
+def test_a_threshold_for_each_class() -> None:
+    images = ([(*BOX, 0, 0), (*FAR, 1, 0)], [(*BOX, 0, 0.4), (*FAR, 1, 0.4), (*LOOSE, 1, 0.35)])
+    for limits, expected in (
+        ((0.3, 0.3), [('localisation', 1)]),
+        ((0.4, 0.4), []),
+        ((0.5, 0.3), [('missed', 0), ('localisation', 1)]),
+        ((0.3, 0.5), [('missed', 1)]),
+    ):
+        items = items_of(images, threshold=limits)
+        kinds = [('localisation' if item.kind == 'both' else item.kind, item.label)
+                 for item in items]  # fmt: skip
+        assert kinds == expected, limits
+        assert [item.threshold for item in items] == [limits[item.label] for item in items]
+
+
 def test_worst_first() -> None:
     small, large = (0, 0, 5, 5), (50, 50, 99, 99)
     items = items_of(

@@ -93,7 +93,7 @@ def test_items_say_where_to_look(work_dir: Path) -> None:
     start = content['operating']['threshold']
     page = write_report(work_dir).read_text(encoding='utf-8')
     data = data_of(page)
-    assert data['itemScore'] == start
+    assert data['itemScores'] == [start, start]
     missed = data['items'][0]
     assert (missed['kind'], missed['label'], missed['score']) == ('missed', 1, None)
     assert missed['view'] == [16, 0, 60, 39]

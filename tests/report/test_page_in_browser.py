@@ -125,6 +125,38 @@ def test_confusion_matrix_reads_row_by_row(browser, page: Path) -> None:
     assert rows[2][:2] == ['133 %', '267 %']
 
 
+def test_distance_order_and_tiles(browser, tmp_path: Path, write_run, write_image) -> None:
+    path = write_image(tmp_path / 'a.png', (180, 100))
+    image = {
+        **entry(path, [[70, 0, 179, 9, 0, 0], [10, 10, 30, 30, 0, 0], [72, 50, 95, 60, 0, 0]], [
+            [10, 10, 30, 30, 0, 0.4], [84, 80, 90, 90, 0, 0.9], [40, 60, 60, 90, 0, 0.55],
+        ]), 'width': 180, 'height': 100,
+    }  # fmt: skip
+    tiles = {'tiles': {'size': [100, 100], 'overlap': [0.2, 0.2], 'edge': 'shift'}}
+    write_run(tmp_path, ['rust'], [image], tiles)
+    browser.view(1280, 900)
+    browser.open(write_report(tmp_path, threshold=0.5))
+    cards = browser.run(TEXTS, '#items figcaption')
+    assert 'found at no score' in cards[0] and 'cut by every tile, by 10' in cards[0]
+    assert 'found only at score 0.40, 0.10 below the threshold' in cards[2]
+    assert '0.40 above the threshold 0.50' in cards[3] and '10' in cards[3]
+    rows = browser.run(TEXTS, '#tile-bars .bar-row')
+    assert rows[0] == 'cut by every tile0 of 1 (0 %)' + ', 0 false alarms'
+    order = (
+        'const s = document.getElementById("item-order"); s.value = arguments[0];'
+        's.dispatchEvent(new Event("change"))'
+    )
+    assert browser.run(TEXTS, '#item-order option')[3] == 'Nearest to a tile border'
+    titles = '#items b'
+    first = browser.run(TEXTS, titles)
+    for value, expected in ((1, '0.55'), (2, '0.90'), (3, 'missed')):
+        browser.run(order, value)
+        assert expected in browser.run(TEXTS, titles)[0], value
+    browser.run(order, 0)
+    assert browser.run(TEXTS, titles) == first
+    assert browser.console() == []
+
+
 def test_filters_of_items(browser, page: Path) -> None:
     titles = browser.run(TEXTS, '#items b')
     assert titles == [

@@ -8,11 +8,13 @@ from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop
 
 from mmdefect.errors import reject_unknown_keys
 from mmdefect.evaluation import DefectMetric
 from mmdefect.fileio import write_json
+from mmdefect.geometry import TileGrid
 from mmdefect.registry import HOOKS
 from mmdefect.structures import EVALUATION_FORMAT
 
@@ -104,8 +106,18 @@ class EvaluationRecordHook(Hook):
                     'config': Path(runner.cfg.filename).name if runner.cfg.filename else None,
                     **evidence,
                 }
+                if (tiles := _tiles(runner.model)) is not None:
+                    record['tiles'] = tiles
                 write_json(Path(runner.work_dir) / 'evaluation.json', record)
                 return
+
+
+def _tiles(model: Any) -> dict[str, Any] | None:
+    """The tiles of a model that sees whole images through them."""
+    grid = getattr(model.module if is_model_wrapper(model) else model, 'grid', None)
+    if not isinstance(grid, TileGrid):
+        return None
+    return {'size': list(grid.size), 'overlap': list(grid.overlap), 'edge': grid.edge}
 
 
 def _defect_metrics(evaluator: Any) -> list[DefectMetric]:

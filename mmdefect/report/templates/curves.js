@@ -126,7 +126,7 @@
     });
   }
   if (host('val-chart')) {
-    const preferred = ['AP50', 'AP', 'F1', 'AR', 'bbox_mAP_50', 'bbox_mAP'];
+    const preferred = ['AP50', 'AP', 'AP75', 'AR', 'F1', 'mean_IoU', 'bbox_mAP_50', 'bbox_mAP'];
     const all = namesOf((run) => run.log.val);
     const known = all.filter((name) => preferred.includes(last(name)));
     known.sort((a, b) => preferred.indexOf(last(a)) - preferred.indexOf(last(b)));

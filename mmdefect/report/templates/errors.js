@@ -19,14 +19,17 @@
       nothing: 'No detection lies on a defect of its class.',
     });
   }
-  if (host('size-bars')) {
-    const sizes = run.sizes.filter((size) => size.truth);
-    barRows(host('size-bars'), sizes.map((size) => ({
-      name: size.name,
-      whole: size.truth,
-      note: `${size.found} of ${size.truth} (${percent(size.found, size.truth)})`,
-      parts: [{ value: size.found, colour: series[0], text: 'found' }],
-    })), Math.max(...sizes.map((size) => size.truth)));
+  // rows: [{name, truth, found}], with `wrong` where false alarms are counted too.
+  function shares(place, all) {
+    const rows = all.filter((row) => row.truth || row.wrong);
+    barRows(place, rows.map((row) => ({
+      name: row.name,
+      whole: row.truth,
+      note: `${row.found} of ${row.truth}${row.truth ? ` (${percent(row.found, row.truth)})` : ''}${row.wrong === undefined ? '' : `, ${counted(row.wrong, 'false alarm', 'false alarms')}`}`,
+      parts: [{ value: row.found, colour: series[0], text: 'found' }],
+    })), Math.max(...rows.map((row) => row.truth)));
   }
+  if (host('size-bars')) shares(host('size-bars'), run.sizes);
+  if (host('tile-bars')) shares(host('tile-bars'), report.tileRows);
   if (host('matrix')) confusionMatrix(host('matrix'), host('matrix-readout'), classes, colours, run.confusion);
 }());

@@ -2,22 +2,29 @@
 // Galleries of single items: their filters, their cards and their words.
 
 // kinds: [[value, text]] of which an item has one; an item has one or more classes.
-function itemList({ kinds, kindOf, labelsOf, cardOf, portion }) {
+// orders: [[text, number of an item]], rising; items of equal number keep the order of the page.
+function itemList({ kinds, kindOf, labelsOf, cardOf, portion, orders }) {
   const { classes, colours, pictures, items } = report;
   let kind = 'all';
   let shown = new Set(classes.keys());
   let wanted = '';
+  let order = 0;
   const list = portions(host('items'), host('more-items'), cardOf, portion);
   function update() {
     const left = items.filter((item) => (kind === 'all' || kindOf(item) === kind)
       && labelsOf(item).some((label) => shown.has(label))
       && pictures[item.picture].name.toLowerCase().includes(wanted));
+    if (order) left.sort((one, other) => { const by = orders[order][1]; return by(one) === by(other) ? 0 : by(one) - by(other); });
     list.set(left);
     host('item-count').textContent = left.length ? `${left.length} of ${items.length}` : 'None of this kind.';
   }
   if (classes.length > 1) shown = anyOf(host('item-classes'), classes.map((name, index) => [index, name, colours[index]]), update);
   const known = kinds.map(([value, text]) => [value, text, items.filter((item) => kindOf(item) === value).length]).filter(([, , count]) => count);
   oneOf(host('item-kinds'), [['all', `All ${items.length}`], ...known.map(([value, text, count]) => [value, `${text} ${count}`])], (value) => { kind = value; update(); });
+  if (orders) {
+    orders.forEach(([text], index) => { html('option', '', text, host('item-order')).value = index; });
+    host('item-order').addEventListener('change', (event) => { order = Number(event.target.value); update(); });
+  }
   host('item-search').addEventListener('input', (event) => { wanted = event.target.value.trim().toLowerCase(); update(); });
 }
 

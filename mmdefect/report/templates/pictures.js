@@ -33,12 +33,13 @@ function clear(frame) {
   frame.querySelectorAll('.tag').forEach((node) => node.remove());
 }
 
-// Truth and detections from `score` on; returns how many boxes count, are missed, are wrong.
+// Truth and detections from `score` on, one number or one for each class; returns how many boxes count, are missed, are wrong.
 // size: [w, h] of the frame in pixels, read before anything is drawn.
 function drawBoxes(frame, size, picture, score, shown) {
   const { classes, colours } = report;
   clear(frame);
-  const found = picture.found.filter((row) => row[5] >= score && shown.has(row[4]));
+  const lowest = typeof score === 'function' ? score : () => score;
+  const found = picture.found.filter((row) => row[5] >= lowest(row[4]) && shown.has(row[4]));
   const hits = new Set(found.map((row) => row[6]));
   const counts = { boxes: 0, missed: 0, wrong: 0 };
   // Where there is little room the colour of the dashes tells the class.

@@ -5,12 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.runner import IterBasedTrainLoop
+from torch import nn
 
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.engine import launch
 from mmdefect.engine.hooks import EvaluationRecordHook
 from mmdefect.errors import InputError
 from mmdefect.evaluation import DefectMetric
+from mmdefect.geometry import TileGrid
 from mmdefect.report import write_report
 
 
@@ -23,7 +25,7 @@ def runner_of(work_dir, evidence=None, epoch=3):
     metric.evidence = evidence
     return SimpleNamespace(
         work_dir=str(work_dir), epoch=epoch, val_evaluator=SimpleNamespace(metrics=[metric]),
-        cfg=SimpleNamespace(filename='a/b.py'), _load_from=None, _train_loop=None,
+        cfg=SimpleNamespace(filename='a/b.py'), _load_from=None, _train_loop=None, model=None,
     )  # fmt: skip
 
 
@@ -63,6 +65,21 @@ def test_a_training_by_iterations_knows_no_epoch(tmp_path):
     EvaluationRecordHook().after_val_epoch(runner)
     record = record_of(tmp_path)
     assert (record['epoch'], record['checkpoint']) == (None, 'iter_40.pth')
+
+
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_names_the_tiles_of_a_tiled_model(tmp_path, wrapped):
+    runner = runner_of(tmp_path, {'classes': ['chip']})
+    EvaluationRecordHook().after_val_epoch(runner)
+    assert 'tiles' not in record_of(tmp_path)
+    runner.model = nn.Module()
+    runner.model.grid = TileGrid((256, 128), 0.5)
+    if wrapped:
+        runner.model = nn.DataParallel(runner.model)
+    EvaluationRecordHook().after_val_epoch(runner)
+    assert record_of(tmp_path)['tiles'] == {
+        'size': [256, 128], 'overlap': [0.5, 0.5], 'edge': 'shift',
+    }  # fmt: skip
 
 
 def test_other_metrics_leave_no_file(tmp_path):
