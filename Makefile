@@ -1,4 +1,5 @@
-# make demo | make demo-multi-view | make test | make setup | make clean, each with STACK=onedl (default) or openmmlab;
+# make demo | make demo-multi-view | make test | make test-slow | make test-stack | make setup | make clean,
+# each with STACK=onedl (default) or openmmlab;
 # make benchmark-env: .venv-compiled, the onedl stack with mmcv's compiled ops (a C++ compiler, ten minutes).
 PYTHON ?= python3
 STACK ?= onedl
@@ -11,13 +12,15 @@ $(error STACK must be onedl or openmmlab, got $(STACK))
 endif
 PIP := $(VENV)/bin/python -m pip
 STAMP := $(VENV)/.installed
+# A process of one thread per core; neighbouring tests, which share what they train, stay together.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 8 --dist worksteal
 
 # mmcv installs as pure Python; mmdefect brings the ops it needs.
 export MMCV_WITH_OPS = 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_CONSTRAINT =
 
-.PHONY: demo demo-multi-view test lint setup benchmark-env clean
+.PHONY: demo demo-multi-view test test-slow test-stack lint setup benchmark-env clean
 
 demo: setup
 	$(VENV)/bin/mmdefect demo
@@ -26,7 +29,15 @@ demo-multi-view: setup
 	$(VENV)/bin/mmdefect demo-multi-view
 
 test: setup lint
-	$(VENV)/bin/python -m pytest -m 'not slow and not gpu' -q --durations=5
+	$(PYTEST) -m 'not slow and not gpu' --durations=5
+
+# Trainings, the browser, the commands of the documentation.
+test-slow: setup
+	$(PYTEST) -m 'slow and not gpu' --durations=10 tests
+
+# What the choice of the stack can break, fast and slow.
+test-stack: setup
+	$(PYTEST) -m 'not gpu' --durations=5 tests/compat tests/engine tests/upstream
 
 lint: setup
 	$(VENV)/bin/ruff check .
