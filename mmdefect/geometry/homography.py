@@ -77,10 +77,11 @@ def invert_homography(matrix: npt.ArrayLike) -> npt.NDArray[np.float64]:
         >>> invert_homography([[1, 0, 3], [0, 1, 0], [0, 0, 1]]).tolist()
         [[1.0, 0.0, -3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
+    values = np.asarray(matrix, np.float64)
     try:
-        return np.linalg.inv(np.asarray(matrix, np.float64)) + 0.0
+        return np.asarray(np.linalg.inv(values) + 0.0, np.float64)
     except np.linalg.LinAlgError as error:
-        raise ValueError(f'homography must have an inverse, got {matrix}') from error
+        raise ValueError(f'homography must have an inverse, got {values.tolist()}') from error
 
 
 def compose_homographies(*matrices: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -108,27 +108,27 @@ def merge_views(
         [0]
     """
     _check(method, min_overlap, min_votes, sigma)
-    places = np.asarray(places, np.float64).reshape(-1, 4, 2)
-    scores = np.asarray(scores, np.float64)
+    corners = np.asarray(places, np.float64).reshape(-1, 4, 2)
+    values = np.asarray(scores, np.float64)
     if shown is None:
-        shown = np.full(len(scores), len(np.unique(views)))
+        shown = np.full(len(values), len(np.unique(views)))
     if method == 'voting':
-        groups = group_views(places, views, labels, min_overlap)
-        leaders, members = _lead(groups, scores)
+        groups = group_views(corners, views, labels, min_overlap)
+        leaders, members = _lead(groups, values)
         votes = np.bincount(members, minlength=len(leaders))
         kept = votes >= np.minimum(min_votes, shown[leaders])
-        return _sorted(places[leaders], scores[leaders], labels, leaders, members, kept)
-    overlap = _overlaps(places, labels, views)
+        return _sorted(corners[leaders], values[leaders], labels, leaders, members, kept)
+    overlap = _overlaps(corners, labels, views)
     if method == 'soft_nms':
-        lowered = _soften(overlap, scores, sigma)
-        everyone = np.arange(len(scores))
-        return _sorted(places, lowered, labels, everyone, everyone, lowered >= min_score)
-    leaders, members = _suppress(overlap >= min_overlap, scores)
+        lowered = _soften(overlap, values, sigma)
+        everyone = np.arange(len(values))
+        return _sorted(corners, lowered, labels, everyone, everyone, lowered >= min_score)
+    leaders, members = _suppress(overlap >= min_overlap, values)
     kept = np.ones(len(leaders), bool)
     if method == 'nms':
-        return _sorted(places[leaders], scores[leaders], labels, leaders, members, kept)
-    fused = _fuse_corners(places, scores, leaders, members)
-    mean = np.bincount(members, scores, len(leaders)) / np.bincount(members, minlength=len(leaders))
+        return _sorted(corners[leaders], values[leaders], labels, leaders, members, kept)
+    fused = _fuse_corners(corners, values, leaders, members)
+    mean = np.bincount(members, values, len(leaders)) / np.bincount(members, minlength=len(leaders))
     pairs = np.unique(np.stack([members, views]), axis=1)[0]
     seen = np.minimum(np.bincount(pairs, minlength=len(leaders)), shown[leaders])
     return _sorted(fused, mean * seen / shown[leaders], labels, leaders, members, kept)

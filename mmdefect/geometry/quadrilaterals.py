@@ -234,8 +234,8 @@ def _signed_areas(polygons: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _turned_alike(polygons: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """The same polygons with their corners in the order of positive area."""
-    polygons = np.asarray(polygons, np.float64)
-    return np.where((_signed_areas(polygons) < 0)[:, None, None], polygons[:, ::-1], polygons)
+    corners = np.asarray(polygons, np.float64)
+    return np.where((_signed_areas(corners) < 0)[:, None, None], corners[:, ::-1], corners)
 
 
 def _clip_once(

@@ -127,7 +127,7 @@ class TileGrid:
             count = (image - tile) // stride + 1 if image >= tile else 0
         else:
             count = max(0, -(-(image - tile) // stride)) + 1
-        starts = np.arange(count, dtype=np.int64) * stride
+        starts: npt.NDArray[np.int64] = np.arange(count, dtype=np.int64) * stride
         if self.edge == 'shift':
             starts = np.minimum(starts, max(0, image - tile))
             return starts, np.minimum(starts + tile, image)
