@@ -8,14 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mmdefect.datasets.synthetic.sample_arguments import check_seed, find_level, part_counts
-from mmdefect.datasets.synthetic.sample_folder import SampleFolder
-from mmdefect.datasets.synthetic.sample_images import (
-    SPLITS,
-    SampleImage,
-    image_name,
-    write_samples,
-)
-from mmdefect.datasets.synthetic.sample_summary import SampleSummary, summarise_samples
+from mmdefect.datasets.synthetic.sample_images import SPLITS, SampleImage
+from mmdefect.datasets.synthetic.sample_set import SampleSet
+from mmdefect.datasets.synthetic.sample_summary import SampleSummary
 from mmdefect.datasets.synthetic.shelf_level import LEVELS, ShelfLevel
 from mmdefect.datasets.synthetic.shelf_photo import take_photo
 from mmdefect.datasets.synthetic.shelf_scene import build_shelf
@@ -30,11 +25,12 @@ SHELF_PARTS = {
     'real': {'train': 120, 'val': 20, 'test': 40},
 }
 
-# Raise with every change of the drawn pixels or the file layout: older data are then replaced.
-_RECIPE = 1
 _PHOTOS = 2
 _TRIES = 20
-_NAME = rf'({"|".join(SPLITS)})_\d{{4,}}_v[0-{_PHOTOS - 1}]\.jpg'
+_SET = SampleSet(
+    'shelf', 'Generated shelves of packed products', recipe=1, classes=SHELF_CLASSES,
+    images=_PHOTOS, table='annotations/annotations_{}.csv',
+)  # fmt: skip
 
 
 def write_shelf(
@@ -88,32 +84,11 @@ def write_shelf(
     difficulty = find_level('shelf', LEVELS, level)
     counts = part_counts('shelf', SHELF_PARTS[level], parts)
     check_seed('shelf', seed)
-    tables = tuple(f'annotations/annotations_{split}.csv' for split in SPLITS)
-    folder = SampleFolder(Path(out), 'shelf', SPLITS, _NAME, tables)
-    info = {
-        'description': 'Generated shelves of packed products',
-        'generator': folder.generator,
-        'recipe': _RECIPE,
-        'level': level,
-        'seed': seed,
-        'parts': counts,
-    }
-    found = folder.read()
-    if folder.is_complete(info, found):
-        return summarise_samples(folder, level, seed, True, found)
-    planned = (
-        image_name(split, index, number)
-        for split in SPLITS
-        for index in range(counts[split])
-        for number in range(_PHOTOS)
-    )
-    folder.start(info, planned, folder.is_ours(found))
-    documents = write_samples(
-        folder, info, counts, SHELF_CLASSES,
+    return _SET.write(
+        out, level, seed, counts,
         draw=lambda split, index: _draw(seed, split, index, difficulty),
         rows=_rows, progress=progress,
     )  # fmt: skip
-    return summarise_samples(folder, level, seed, False, documents)
 
 
 def _draw(seed: int, split: str, index: int, level: ShelfLevel) -> list[SampleImage]:

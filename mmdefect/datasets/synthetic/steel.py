@@ -10,14 +10,9 @@ import numpy as np
 from mmdefect.datasets.run_length import encode_runs
 from mmdefect.datasets.severstal_file import SEVERSTAL_CLASSES, SPLIT_HEADER
 from mmdefect.datasets.synthetic.sample_arguments import check_seed, find_level, part_counts
-from mmdefect.datasets.synthetic.sample_folder import SampleFolder
-from mmdefect.datasets.synthetic.sample_images import (
-    SPLITS,
-    SampleImage,
-    image_name,
-    write_samples,
-)
-from mmdefect.datasets.synthetic.sample_summary import SampleSummary, summarise_samples
+from mmdefect.datasets.synthetic.sample_images import SPLITS, SampleImage
+from mmdefect.datasets.synthetic.sample_set import SampleSet
+from mmdefect.datasets.synthetic.sample_summary import SampleSummary
 from mmdefect.datasets.synthetic.steel_level import LEVELS
 from mmdefect.datasets.synthetic.steel_plan import STRIPS, plan_strips
 from mmdefect.datasets.synthetic.steel_strip import draw_strip
@@ -31,9 +26,10 @@ STEEL_PARTS = {
     'real': {'train': 100, 'val': 20, 'test': 60},
 }
 
-# Raise with every change of the drawn pixels or the file layout: older data are then replaced.
-_RECIPE = 1
-_NAME = rf'({"|".join(SPLITS)})_\d{{4,}}_v[0-{STRIPS - 1}]\.jpg'
+_SET = SampleSet(
+    'steel', 'Generated strips of rolled steel', recipe=1, classes=SEVERSTAL_CLASSES,
+    images=STRIPS, table='{}.csv', header=','.join(SPLIT_HEADER),
+)  # fmt: skip
 
 
 def write_steel(
@@ -86,26 +82,6 @@ def write_steel(
     difficulty = find_level('steel', LEVELS, level)
     counts = part_counts('steel', STEEL_PARTS[level], parts)
     check_seed('steel', seed)
-    tables = tuple(f'{split}.csv' for split in SPLITS)
-    folder = SampleFolder(Path(out), 'steel', SPLITS, _NAME, tables)
-    info = {
-        'description': 'Generated strips of rolled steel',
-        'generator': folder.generator,
-        'recipe': _RECIPE,
-        'level': level,
-        'seed': seed,
-        'parts': counts,
-    }
-    found = folder.read()
-    if folder.is_complete(info, found):
-        return summarise_samples(folder, level, seed, True, found)
-    planned = (
-        image_name(split, index, number)
-        for split in SPLITS
-        for index in range(counts[split])
-        for number in range(STRIPS)
-    )
-    folder.start(info, planned, folder.is_ours(found))
     plans = {
         split: plan_strips(np.random.default_rng([seed, number, 0]), counts[split])
         for number, split in enumerate(SPLITS)
@@ -117,11 +93,7 @@ def write_steel(
         for defects in plans[split][index * STRIPS : (index + 1) * STRIPS]:
             yield draw_strip(rng, coil, defects, difficulty)
 
-    documents = write_samples(
-        folder, info, counts, SEVERSTAL_CLASSES, draw=draw, rows=_rows,
-        header=','.join(SPLIT_HEADER), progress=progress,
-    )  # fmt: skip
-    return summarise_samples(folder, level, seed, False, documents)
+    return _SET.write(out, level, seed, counts, draw, _rows, progress)
 
 
 def _rows(name: str, strip: SampleImage) -> Iterator[str]:
