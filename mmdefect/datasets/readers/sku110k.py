@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmdefect.datasets.readers.base import BaseReader, OnError
-from mmdefect.datasets.readers.files import require_source, walk_files
+from mmdefect.datasets.readers.files import is_file, require_source, walk_files
 from mmdefect.datasets.readers.image_root import find_image_root, image_path
 from mmdefect.datasets.readers.sku110k_rows import BoxTable, read_box_table
 from mmdefect.datasets.readers.values import whole_size
@@ -27,8 +28,9 @@ class SKU110KReader(BaseReader):
     A row is ``image_name,x1,y1,x2,y2,class,image_width,image_height``; there is no header, though
     one with these names is passed over. Rows of an image need not be adjacent. Corners that stand
     the other way round are sorted and counted in :attr:`notes`; boxes past the border stay as they
-    are (a data set clips and counts them); boxes without area are a problem. An image without any
-    row is not read, for the file alone says which split an image is in.
+    are (a data set clips and counts them); boxes without area are a problem. Images that are not
+    there, and classes beside the one of SKU-110K, are noted too. An image without any row is not
+    read, for the file alone says which split an image is in.
 
     Of a folder every CSV file is read, one in memory at a time (100 bytes a box); images that an
     earlier file lists too are a problem. The file name is the image id.
@@ -79,6 +81,7 @@ class SKU110KReader(BaseReader):
         files = self._files()
         owners: dict[str, Path] = {}
         turned = 0
+        boxes: Counter[str] = Counter()
         for path in files:
             try:
                 table = read_box_table(path, self.refuse)
@@ -90,9 +93,17 @@ class SKU110KReader(BaseReader):
                 self.refuse(error)
                 continue
             turned += table.reversed_corners
+            counts = np.bincount(table.labels, minlength=len(table.classes)).tolist()
+            boxes.update(dict(zip(table.classes, counts, strict=True)))
             yield from self._records(path, table, owners)
         if turned:
             self.notes.append(f'{self.name}: {turned} boxes with reversed corners sorted')
+        if len(boxes) > 1:
+            found = ', '.join(f'{name} ({count} boxes)' for name, count in boxes.most_common())
+            self.notes.append(
+                f'{self.name}: {len(boxes)} classes, while SKU-110K has one: {found}; correct the '
+                'rows if one is a slip'
+            )
 
     def _files(self) -> list[Path]:
         require_source(self.source, 'SKU-110K')
@@ -114,11 +125,20 @@ class SKU110KReader(BaseReader):
                 'one of the files, not their folder',
             )
         root = self.image_root or find_image_root(path, self.folder, table.images)
+        missing = []
         for index, name in enumerate(table.images):
             if owners[name] == path and self.wanted(name):
-                record = self._record(path, image_path(root, name), table, index)
+                image = image_path(root, name)
+                if not is_file(image):
+                    missing.append(name)
+                record = self._record(path, image, table, index)
                 if record is not None:
                     yield record
+        if missing:
+            self.notes.append(
+                f'{path}: {len(missing)} of its images are not in {root} (first: {missing[0]}); '
+                'put them there, or give image_root=FOLDER'
+            )
 
     def _record(self, path: Path, image: Path, table: BoxTable, index: int) -> ImageRecord | None:
         name, rows = table.images[index], table.rows(index)

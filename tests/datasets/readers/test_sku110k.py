@@ -43,6 +43,19 @@ def test_rows_in_any_order_with_the_quirks_of_the_public_files(tmp_path):
     assert reader.notes == [f'{path}: 2 boxes with reversed corners sorted']
 
 
+def test_missing_images_and_a_second_class_are_noted(tmp_path):
+    path = write(tmp_path, row() + row('b', label='objct') + row('gone') + row('c') + row('lost'))
+    reader = SKU110KReader(path)
+    assert len(list(reader)) == 5 and not reader.problems
+    missing, classes = reader.notes
+    assert missing.startswith(
+        f'{path}: 2 of its images are not in {tmp_path / "images"} (first: gone.jpg); put'
+    )
+    assert '2 classes, while SKU-110K has one: object (4 boxes), objct (1 boxes)' in classes
+    (tmp_path / 'list.txt').write_text('a.jpg')
+    assert len(list(SKU110KReader(path, list_file=tmp_path / 'list.txt'))) == 1
+
+
 @pytest.mark.parametrize(
     'change',
     [
