@@ -255,6 +255,9 @@ class MultiViewSoftTeacher(SemiBaseDetector):
             truth = [sample.get('gt_instances', InstanceData()) for sample in originals]
             numbers.update(self.statistics.judge(boxes, truth))
         self._show(boxes, pair, originals)
+        boxes = _with_doubtful(
+            boxes, _flat([policy.doubtful(image, thresholds) for image in found])
+        )
         boxes.bboxes = project_boxes(
             boxes.bboxes, pair.to_student[boxes.images], pair.student_shapes[boxes.images]
         )
@@ -304,6 +307,17 @@ def _flat(images: Sequence[InstanceData]) -> InstanceData:
         image.images = image.labels.new_full((len(image),), index)
         numbered.append(image)
     return InstanceData.cat(numbered)
+
+
+def _with_doubtful(boxes: InstanceData, doubtful: InstanceData) -> InstanceData:
+    """Add boxes that no loss takes: all flags and weights are 0, but that they are ignorable."""
+    if not len(doubtful):
+        return boxes
+    for name in set(boxes.keys()) - set(doubtful.keys()):
+        field = boxes.get(name)
+        doubtful.set_field(field.new_zeros(len(doubtful), *field.shape[1:]), name)
+    doubtful.ignorable[:] = True
+    return InstanceData.cat([boxes, doubtful])
 
 
 def _per_image(boxes: InstanceData, images: int) -> list[InstanceData]:

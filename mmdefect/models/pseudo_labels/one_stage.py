@@ -117,7 +117,9 @@ class OneStageStep:
         Returns:
             tuple[dict[str, Any], Tensor, Tensor]: Losses; positive anchors per class; per level.
         """
-        taught = [image[image.for_cls | (image.reg_weights > 0)] for image in boxes]
+        taught = [
+            image[image.for_cls | (image.reg_weights > 0) | image.ignorable] for image in boxes
+        ]
         with weighted_targets(student.bbox_head, taught, learned) as counts:
             losses = student.bbox_head.loss(features, pseudo_samples(pair.student, taught))
         return losses, counts.per_class, counts.per_level

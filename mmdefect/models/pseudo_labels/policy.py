@@ -15,6 +15,7 @@ from mmdefect.registry import MODELS
 __all__ = ['PseudoLabelPolicy']
 
 _CLEAN = ('background', 'ignore', 'unless_doubtful')
+_DOUBTFUL = ('background', 'ignore')
 
 
 @MODELS.register_module()
@@ -30,6 +31,11 @@ class PseudoLabelPolicy:
             below ``doubtful_score``, else it takes no part. No default, as each is wrong
             somewhere: the first where the teacher misses much, the second where most images are
             clean and the false alarms on them are the problem.
+        doubtful_boxes (str): What the place of a box teaches that a loss's threshold rejects.
+            ``'background'``: background, with 1 less the score as weight where another loss keeps
+            the box, else with full weight. ``'ignore'``: nothing; boxes count as doubtful from
+            ``doubtful_score`` on. It keeps a teacher that misses much from teaching its misses.
+            Default ``'background'``.
         doubtful_score (float): See there; in (0, 1). Default 0.2.
         score_floor (float): The teacher's boxes below are not looked at at all: no candidates, no
             score statistics, no votes. In (0, 1), at most the smallest threshold. Default 0.05.
@@ -48,18 +54,22 @@ class PseudoLabelPolicy:
     def __init__(
         self,
         clean_images: str | None = None,
+        doubtful_boxes: str = 'background',
         doubtful_score: float = 0.2,
         score_floor: float = 0.05,
         min_size: float = 1.0,
         **unknown: Any,
     ) -> None:
-        known = ('clean_images', 'doubtful_score', 'score_floor', 'min_size')
+        known = ('clean_images', 'doubtful_boxes', 'doubtful_score', 'score_floor', 'min_size')
         reject_unknown_keys('PseudoLabelPolicy', unknown, known)
-        if clean_images not in _CLEAN:
-            raise InputError(
-                f'PseudoLabelPolicy: clean_images must be one of {", ".join(_CLEAN)}, '
-                f'got {clean_images!r}'
-            )
+        for key, word, words in (
+            ('clean_images', clean_images, _CLEAN),
+            ('doubtful_boxes', doubtful_boxes, _DOUBTFUL),
+        ):
+            if word not in words:
+                raise InputError(
+                    f'PseudoLabelPolicy: {key} must be one of {", ".join(words)}, got {word!r}'
+                )
         for key, value in (('doubtful_score', doubtful_score), ('score_floor', score_floor)):
             if not 0 < value < 1:
                 raise InputError(f'PseudoLabelPolicy: {key} must be in (0, 1), got {value}')
@@ -70,7 +80,8 @@ class PseudoLabelPolicy:
             )
         if not 0 < min_size < float('inf'):
             raise InputError(f'PseudoLabelPolicy: min_size must be positive, got {min_size}')
-        self.clean_images, self.doubtful_score = clean_images, doubtful_score
+        self.clean_images, self.doubtful_boxes = clean_images, doubtful_boxes
+        self.doubtful_score = doubtful_score
         self.score_floor, self.min_size = score_floor, min_size
 
     def keep(self, boxes: InstanceData, thresholds: ClassThresholds) -> InstanceData:
@@ -85,17 +96,36 @@ class PseudoLabelPolicy:
         """
         return boxes[boxes.scores >= thresholds.lowest()[boxes.labels]]
 
+    def doubtful(self, boxes: InstanceData, thresholds: ClassThresholds) -> InstanceData:
+        """Find the boxes that :meth:`keep` drops and whose places teach nothing.
+
+        Args:
+            boxes (InstanceData): As for :meth:`keep`.
+            thresholds (ClassThresholds): In force.
+
+        Returns:
+            InstanceData: Those from ``doubtful_score`` on below all thresholds of their class;
+            none where ``doubtful_boxes`` is ``'background'``.
+        """
+        if self.doubtful_boxes == 'background':
+            return boxes[:0]
+        below = boxes.scores < thresholds.lowest()[boxes.labels]
+        return boxes[below & (boxes.scores >= self.doubtful_score)]
+
     def mark(self, boxes: InstanceData, thresholds: ClassThresholds) -> None:
         """Say of each box which losses it feeds.
 
         Args:
             boxes (InstanceData): With ``scores`` and ``labels``. It gets ``for_initial``,
                 ``for_cls`` and, with an RPN, ``for_rpn``, bool, shape (K,); a score exactly on
-                the threshold counts.
+                the threshold counts. ``ignorable``, bool, shape (K,): whether a loss that does
+                not take the box takes nothing of its place.
             thresholds (ClassThresholds): In force.
         """
         for loss in thresholds.losses:
             boxes.set_field(boxes.scores >= thresholds.of(loss)[boxes.labels], f'for_{loss}')
+        ignorable = self.doubtful_boxes == 'ignore'
+        boxes.ignorable = torch.full_like(boxes.labels, ignorable, dtype=torch.bool)
 
     def learned(self, counts: Tensor, best: Tensor) -> Tensor:
         """Which images take part in the unsupervised losses.

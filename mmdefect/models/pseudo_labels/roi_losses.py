@@ -45,7 +45,7 @@ def roi_losses(
 
     One assignment, one sample and one pass through the head serve both losses, where MMDetection
     takes two: the boxes of either loss are assigned together. A RoI of a box that is not of the
-    classification loss is background there. Background RoIs weigh as much as the teacher is sure
+    classification loss is background there, or takes no part if the box is ignorable. Background RoIs weigh as much as the teacher is sure
     of them; RoIs of a box weigh as the box does, in both losses. The classification loss of a
     softmax head is divided by the sum of the weights before those of the boxes multiply them, so
     that these act as factors; heads with sigmoids divide by the positives themselves.
@@ -55,8 +55,8 @@ def roi_losses(
         features (tuple[Tensor, ...]): Its feature maps.
         proposals (Sequence[InstanceData]): Proposals of each image: ``bboxes``.
         boxes (Sequence[InstanceData]): Pseudo boxes of each image: ``bboxes``, ``labels``,
-            ``for_cls`` (bool), ``cls_weights`` and ``reg_weights`` (0: not of the regression
-            loss).
+            ``for_cls`` and ``ignorable`` (bool), ``cls_weights`` and ``reg_weights`` (0: not of
+            the regression loss).
         learned (Sequence[bool]): Whether the image takes part at all.
         background_of (Callable): Scores of the teacher for RoIs ``image, x1, y1, x2, y2`` of the
             student, shape (N, 5) to (N,).
@@ -70,7 +70,7 @@ def roi_losses(
     for image, (found, pseudo, used) in enumerate(zip(proposals, boxes, learned, strict=True)):
         if not used:
             continue
-        pseudo = pseudo[pseudo.for_cls | (pseudo.reg_weights > 0)]
+        pseudo = pseudo[pseudo.for_cls | (pseudo.reg_weights > 0) | pseudo.ignorable]
         sample = _sample(roi_head, features, image, found, pseudo)
         sampled.append(sample)
         rois.append(nn.functional.pad(sample.priors, (1, 0), value=image))
@@ -99,6 +99,13 @@ def roi_losses(
     shown = torch.where(taught, labels, head.num_classes)
     base = torch.ones_like(cls_weights)
     base[~taught] = background_of(rois[~taught]).to(base.dtype)
+    if start:
+        left_out = torch.zeros_like(taught)
+        left_out[owned] = ~taught[owned] & pseudo.ignorable[owner[owned]]
+        base[left_out] = 0
+        # What is of no loss at all must not count in the divisor of the regression loss either.
+        left_out[owned] &= pseudo.reg_weights[owner[owned]] == 0
+        labels = torch.where(left_out, head.num_classes, labels)
     weights = base * cls_weights
     scores, deltas = outputs['cls_score'], outputs['bbox_pred']
     losses = head.loss(scores, None, rois, shown, weights, box_targets, box_weights)

@@ -133,7 +133,7 @@ class TwoStageStep:
             tuple[dict[str, Any], Tensor, Tensor]: Losses; positive RoIs per class; positive
             anchors per level.
         """
-        proposed = [_for_rpn(image[image.for_rpn]) for image in boxes]
+        proposed = [_for_rpn(image[image.for_rpn | image.ignorable]) for image in boxes]
         settings = student.train_cfg.get('rpn_proposal', student.test_cfg.rpn)
         with weighted_targets(student.rpn_head, proposed, learned) as counts:
             found, proposals = student.rpn_head.loss_and_predict(
@@ -164,7 +164,8 @@ def _for_rpn(boxes: InstanceData) -> InstanceData:
         bboxes=boxes.bboxes,
         labels=torch.zeros_like(boxes.labels),
         scores=boxes.scores,
-        for_cls=torch.ones_like(boxes.for_rpn),
+        for_cls=boxes.for_rpn,
+        ignorable=boxes.ignorable,
         cls_weights=boxes.cls_weights,
-        reg_weights=boxes.cls_weights,
+        reg_weights=boxes.cls_weights * boxes.for_rpn,
     )

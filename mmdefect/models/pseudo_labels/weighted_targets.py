@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmdet.models.dense_heads import AnchorHead
 from mmdet.utils import reduce_mean
+from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -53,7 +54,8 @@ def weighted_targets(
     Assigners of MMDetection read boxes and labels only. Here the targets that the head makes are
     multiplied, for each positive anchor, by the weights of the box it was assigned to. An anchor
     of a box that is not of the classification loss becomes background there, with 1 less the
-    box's score as its weight: the softer, the surer the teacher.
+    box's score as its weight: the softer, the surer the teacher. Of an ignorable box it takes no
+    part.
 
     The classification loss of MMDetection's own heads is divided by what takes part (images left
     out do not count), averaged over the ranks of a distributed training.
@@ -62,7 +64,7 @@ def weighted_targets(
         head (AnchorHead): Its ``get_targets`` is replaced inside the context.
         boxes (Sequence[InstanceData]): Per image, in the order of the boxes that the head gets as
             ground truth: ``cls_weights``, ``reg_weights``, ``scores``, float32, shape (K,), and
-            ``for_cls``, bool.
+            ``for_cls`` and ``ignorable``, bool.
         learned (Sequence[bool]): Whether the image takes part at all.
 
     Yields:
@@ -80,17 +82,22 @@ def weighted_targets(
             torch.cat(part, 1) for part in (labels, label_weights, box_weights)
         )
         positive = (labels >= 0) & (labels < head.num_classes)
-        counts.per_level = torch.stack([level.sum() for level in positive.split(sizes, 1)])
         _weigh(positive, labels, label_weights, box_weights, sampled, boxes, head.num_classes)
         taught = (labels >= 0) & (labels < head.num_classes)
+        used = positive & (taught | (label_weights > 0) | (box_weights[..., 0] > 0))
+        counts.per_level = torch.stack([level.sum() for level in used.split(sizes, 1)])
         counts.per_class = labels[taught].bincount(minlength=head.num_classes)
+        left_out = (positive & ~used).sum(1)
         taking_part = torch.as_tensor(learned, device=labels.device)
         label_weights[~taking_part] = 0
         box_weights[~taking_part] = 0
-        if not own_divisor:
-            parts = [part.avg_factor for part, used in zip(sampled, learned, strict=True) if used]
-            total = label_weights.new_tensor(float(sum(parts)))
-            divisor = max(reduce_mean(total).item(), 1.0)
+        if own_divisor:
+            # It has counted all positives.
+            less = reduce_mean(left_out.sum().float()).item()
+            divisor = max(divisor - less, 1 / get_world_size())
+        else:
+            parts = left_out.new_tensor([part.avg_factor for part in sampled]) - left_out
+            divisor = max(reduce_mean(parts[taking_part].sum().float()).item(), 1.0)
         split = (part.split(sizes, 1) for part in (labels, label_weights, box_weights))
         labels, label_weights, box_weights = (list(levels) for levels in split)
         results = (labels, label_weights, box_targets, box_weights, divisor)
@@ -125,6 +132,8 @@ def _weigh(
     box_weights[places] *= flat.reg_weights[assigned, None]
     taught = flat.for_cls[assigned]
     label_weights[places] *= torch.where(
-        taught, flat.cls_weights[assigned], 1 - flat.scores[assigned]
+        taught,
+        flat.cls_weights[assigned],
+        (1 - flat.scores[assigned]) * ~flat.ignorable[assigned],
     )
     labels[places] = torch.where(taught, labels[places], background)

@@ -110,6 +110,29 @@ def test_every_threshold_changes_a_count(make_teacher, make_batch, kind):
         assert stricter == base
 
 
+# Heads that sample at random draw another sample.
+@pytest.mark.parametrize('kind', ['one_stage', 'focal'])
+def test_doubtful_boxes_may_teach_nothing(make_teacher, make_batch, kind):
+    def losses(word, score):
+        model = make_teacher(kind, policy=dict(clean_images='background', doubtful_boxes=word))
+        say(model, [(PLACES[0], 0.9, 0), (PLACES[1], score, 0)], [])
+        found = run(model, make_batch())
+        return {
+            name: total(value)
+            for name, value in found.items()
+            if name.startswith('unsup') and 'loss' in name or 'pseudo/' in name
+        }
+
+    names = ['unsup_loss_cls'] if kind == 'one_stage' else ['unsup_loss_rpn_cls', 'unsup_loss_cls']
+    as_background, ignored = (losses(word, 0.25) for word in ('background', 'ignore'))
+    for name in names:
+        assert 0 < ignored[name] < as_background[name], name
+    for name in set(ignored) - set(names):
+        assert ignored[name] == pytest.approx(as_background[name]), name
+    # Below doubtful_score nothing is in doubt.
+    assert losses('ignore', 0.15) == pytest.approx(losses('background', 0.15))
+
+
 def test_an_anchor_of_a_box_for_regression_only_is_background(make_teacher, make_batch):
     model = make_teacher('one_stage', thresholds=dict(initial=0.3, cls=0.5))
     say(model, [(PLACES[0], 0.4, 0)], [])
@@ -613,6 +636,7 @@ def _none():
         bboxes=torch.zeros(0, 4),
         labels=torch.zeros(0, dtype=torch.int64),
         for_cls=torch.zeros(0, dtype=torch.bool),
+        ignorable=torch.zeros(0, dtype=torch.bool),
         cls_weights=torch.zeros(0),
         reg_weights=torch.zeros(0),
     )
