@@ -166,14 +166,17 @@ class PartMetric(BaseMetric):
             f'part_F{self.beta:g}': point.f_beta,
             'part_threshold': threshold,
             'part_no_better_than_flagging_all': _as_number(point.no_better_than_flagging_all),
-            'part_prevalence': point.prevalence,
-            'part_AP': _average_precision(highest, defective),
-            'part_specificity_at_recall': self._specificity(highest, defective),
         }
-        for index, name in enumerate(classes):
-            shows = truth[:, index]
-            metrics[f'part_AP/{name}'] = _average_precision(scores[:, index], shows)
+        for name, shows in zip(classes, truth.T, strict=True):
             metrics[f'part_recall/{name}'] = count_flagged(flagged[shows], shows[shows]).recall
+        if math.isnan(threshold):
+            # Without good parts there is no limit to their false alarms.
+            metrics = dict.fromkeys(metrics, math.nan)
+        metrics['part_prevalence'] = point.prevalence
+        metrics['part_specificity_at_recall'] = self._specificity(highest, defective)
+        metrics['part_AP'] = _average_precision(highest, defective)
+        for name, score, shows in zip(classes, scores.T, truth.T, strict=True):
+            metrics[f'part_AP/{name}'] = _average_precision(score, shows)
         self._log(point, threshold)
         return metrics
 

@@ -285,3 +285,14 @@ def test_neu_det_through_the_pipeline():
     assert len(dataset) == 283
     assert dataset[0]['inputs'].shape[0] == 3
     assert not dataset.problems
+
+
+def test_defects_of_whatever_kind_are_one_class(build):
+    dataset = build(metainfo=dict(classes=('defect',)), single_class=True)
+    assert dataset.metainfo['classes'] == ('defect',)
+    labels = [[item['bbox_label'] for item in dataset[i]['instances']] for i in range(3)]
+    assert labels == [[0, 0], [], [0]]
+    for names in (('rust', 'chip'), 'defect', None):
+        metainfo = None if names is None else dict(classes=names)
+        with pytest.raises(InputError, match='single_class needs one name in metainfo.classes'):
+            build(metainfo=metainfo, single_class=True)

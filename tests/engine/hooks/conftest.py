@@ -78,25 +78,28 @@ def small_runner(monkeypatch):
         load_from=None,
         custom_hooks=({'type': 'mmdefect.RandomStateHook'},),
         size=2,
+        model=None,
+        resume=True,
+        optimizer=None,
     ):
         steps = {'max_epochs': end} if by_epoch else {'max_iters': end, 'val_interval': 2}
         loop = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
         data = DataLoader(Points(), batch_size=2, collate_fn=_collate)
         hook = {'type': 'mmdefect.AtomicCheckpointHook', 'by_epoch': by_epoch, **(hook or {})}
         return Runner(
-            model=Line(size),
+            model=model or Line(size),
             work_dir=str(work_dir),
             train_dataloader=data,
             val_dataloader=data,
             train_cfg={'type': loop, **steps},
             val_cfg={},
             val_evaluator=Evaluator([Scores(scores)]),
-            optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.01, 'momentum': 0.9}},
+            optim_wrapper={'optimizer': optimizer or {'type': 'SGD', 'lr': 0.01, 'momentum': 0.9}},
             default_hooks={'checkpoint': hook},
             custom_hooks=list(custom_hooks),
             default_scope='mmdefect',
             randomness={'seed': 0},
-            resume=load_from is not None,
+            resume=resume and load_from is not None,
             load_from=None if load_from is None else str(load_from),
             experiment_name=f'small_{next(_NUMBER)}',
         )
