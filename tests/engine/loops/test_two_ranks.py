@@ -36,6 +36,31 @@ model = dict(
         _delete_=True, classes=classes, thresholds=dict(initial=0.2, cls=0.1, rpn=0.1),
         policy=dict(clean_images='background')))
 """
+# Focal heads, every box a candidate, nothing random but the jitter, whose limit lets all boxes pass.
+SOFT_TEACHER_AS_ONE = """
+detector.backbone.norm_cfg = dict(type='GN', num_groups=4)
+detector.rpn_head = dict(
+    type='mmdefect.FocalRPNHead', in_channels=16, feat_channels=16,
+    anchor_generator=dict(
+        type='AnchorGenerator', scales=[4], ratios=[.5, 1., 2.], strides=[4, 8, 16, 32, 64]))
+detector.roi_head.bbox_head.type = 'mmdefect.FocalBBoxHead'
+for name in ('loss_cls', 'loss_bbox'):
+    detector.roi_head.bbox_head.pop(name)
+detector.train_cfg.rpn = dict(
+    assigner=dict(type='MaxIoUAssigner', pos_iou_thr=.7, neg_iou_thr=.3, min_pos_iou=.3),
+    allowed_border=-1, pos_weight=-1)
+detector.train_cfg.rcnn.sampler = dict(type='PseudoSampler')
+resize = dict(type='Resize', scale=(64, 64), keep_ratio=True)
+labeled_dataset['pipeline'] = load + [
+    dict(type='LoadAnnotations', with_bbox=True), resize,
+    dict(type='MultiBranch', branch_field=branch_field, sup=pack)]
+unlabeled_dataset['pipeline'] = load + [
+    dict(type='LoadEmptyAnnotations'), resize,
+    dict(type='MultiBranch', branch_field=branch_field, unsup_teacher=pack, unsup_student=pack)]
+""" + SOFT_TEACHER.replace(
+    'dict(initial=0.2, cls=0.1, rpn=0.1)',
+    'dict(initial=0.0101, cls=0.01, rpn=0.0102), uncertainty=dict(limit=1e6)',
+).replace("clean_images='background'", "clean_images='background', score_floor=0.001")
 
 
 @pytest.fixture
@@ -78,8 +103,15 @@ def test_losses_of_two_ranks_are_those_of_one(run_worker, make_detector, make_co
         make_config(tmp_path, 'faster_rcnn_focal', extra=TWO_STAGE),
     ]
     scenarios = [('train', {'config': str(path), 'images': [0, 1, 3, 4]}) for path in configs]
+    teacher = str(make_detector('semi', SOFT_TEACHER_AS_ONE))
+    scenarios.append(('train', {'config': teacher, 'images': [0, 8, 1, 9]}))
     first, second = run_worker(TWO, scenarios)
     (alone,) = run_worker((), scenarios)
+    positives = [
+        sum(number for name, number in result[-1]['losses'][0].items() if '/positives/' in name)
+        for result in (first, second)
+    ]
+    assert positives[0] > 0 and positives[1] > 0 and positives[0] != positives[1], positives
     for one, other, whole in zip(first, second, alone, strict=True):
         assert one['losses'] != other['losses']
         assert one['weights'] == other['weights'] == pytest.approx(whole['weights'], rel=1e-6)
