@@ -11,7 +11,14 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from mmdefect._version import __version__
 from mmdefect.decision.bands import Bands
@@ -47,6 +54,8 @@ class ThresholdPolicy(BaseModel):
         pooling (Pooling): How the images of a part become its scores.
         costs (Costs | None): Costs that the thresholds were chosen by. Default None.
         evidence (Evidence): Counts, bounds, method and date.
+        inference (dict | None): How the model was run on the calibration images; None if nobody
+            knows. Default None.
 
     Raises:
         ValidationError: A key is missing, unknown or of another type (a ``ValueError``).
@@ -66,6 +75,7 @@ class ThresholdPolicy(BaseModel):
     pooling: Pooling
     costs: Costs | None = None
     evidence: Evidence
+    inference: dict[str, JsonValue] | None = None
 
     @model_validator(mode='after')
     def _one_threshold_per_class(self) -> ThresholdPolicy:
@@ -105,6 +115,7 @@ class ThresholdPolicy(BaseModel):
             },
             pooling=parts.pooling,
             costs=costs,
+            inference=parts.header.inference,
             evidence=collect_evidence(parts, chosen, date or now, f'mmdefect {__version__}'),
         )
 

@@ -3,14 +3,16 @@
 The first line is the header, every further one an image::
 
     {"format": "mmdefect-results/1", "model": SHA256, "classes": [NAME, ...],
-     "training": {"format": "mmdefect-training/1", "images": [SHA256, ...], "parts": [ID, ...]}}
+     "training": {"format": "mmdefect-training/1", "images": [SHA256, ...], "parts": [ID, ...]},
+     "inference": {...}}
     {"image": PATH, "sha256": SHA256, "part": ID, "truth": [NAME, ...], "scores": {NAME: 0.97},
      "boxes": [[x1, y1, x2, y2, class index, score], ...]}
 
 ``model`` is the SHA-256 of the checkpoint. ``training`` is absent where nobody knows what the
-model was trained on. Of an image only ``image`` and ``sha256`` must be there: without ``part`` it
-is its own part, without ``truth`` it is not labelled (``[]`` is a good image), a class without a
-score was not detected. UTF-8; empty lines are skipped.
+model was trained on. ``inference`` says how the model was run, as far as scores
+depend on it: a policy holds for scores that were made likewise. Of an image only ``image`` and
+``sha256`` must be there: without ``part`` it is its own part, without ``truth`` it is not labelled
+(``[]`` is a good image), a class without a score was not detected. UTF-8; empty lines are skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from mmdefect.decision.file_kind import file_kind
 from mmdefect.decision.image_scores import ImageScores
@@ -44,6 +46,8 @@ class ResultsHeader(BaseModel):
         model (str): SHA-256 of the checkpoint.
         classes (tuple[str, ...]): Class names by index, different ones.
         training (TrainingManifest | None): What the model was trained on. Default None, unknown.
+        inference (dict | None): How the model was run, JSON values
+            (:func:`mmdefect.engine.inference_settings.inference_settings`). Default None, unknown.
 
     Raises:
         ValidationError: A key is missing, unknown or of another type (a ``ValueError``).
@@ -59,6 +63,7 @@ class ResultsHeader(BaseModel):
     model: Sha256
     classes: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     training: TrainingManifest | None = None
+    inference: dict[str, JsonValue] | None = None
 
     def line(self) -> str:
         """The header as the file holds it, without the line end.
@@ -101,7 +106,7 @@ class ResultsFile:
         try:
             self.header = ResultsHeader.model_validate_json(line)
         except ValidationError as error:
-            kind = file_kind(line)
+            kind = file_kind(self._begin())
             if kind is None or RESULTS_FORMAT in kind:
                 why = f'line 1 is no header of a results file: {first_problem(error)}'
             else:
@@ -146,6 +151,10 @@ class ResultsFile:
                     f'{len(known)}, the number of classes in line 1; write the file again'
                 )
             yield image
+
+    def _begin(self) -> bytes:
+        with self.path.open('rb') as file:
+            return file.read(1000)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:

@@ -25,7 +25,7 @@ from mmdefect.engine.config_file import read_config
 from mmdefect.errors import InputError
 from mmdefect.structures import Detections
 
-__all__ = ['TrainedModel', 'find_run', 'load_model']
+__all__ = ['TrainedModel', 'find_run', 'inner_dataset', 'load_model']
 
 _LOADERS = ('test_dataloader', 'val_dataloader')
 
@@ -145,11 +145,11 @@ class _Images(Dataset):
         return self.steps({'img_path': self.paths[index], 'img_id': index, 'instances': []})
 
 
-def load_model(config_file: Path, checkpoint: Path) -> TrainedModel:
+def load_model(config_file: Path | Config, checkpoint: Path) -> TrainedModel:
     """Build a detector and load its weights; code in the checkpoint is refused.
 
     Args:
-        config_file (Path): Its config, such as the dump in its work dir.
+        config_file (Path | Config): Its config, such as the dump in its work dir.
         checkpoint (Path): Its weights.
 
     Returns:
@@ -166,19 +166,20 @@ def load_model(config_file: Path, checkpoint: Path) -> TrainedModel:
     """
     from mmdet.registry import MODELS
 
-    config = read_config(config_file)
+    config = config_file if isinstance(config_file, Config) else read_config(config_file)
+    name = config.filename or 'the config'
     content = checkpoints.load(checkpoint, map_location='cpu')
     weights = checkpoint_weights(content, str(checkpoint))
     init_default_scope(config.get('default_scope', 'mmdet'))
     loader: Any = next((config[key] for key in _LOADERS if config.get(key)), {})
-    dataset = _inner_dataset(loader['dataset']) if loader else {}
+    dataset = inner_dataset(loader['dataset']) if loader else {}
     if not dataset.get('pipeline'):
-        raise InputError(f'{config_file}: no test_dataloader with a pipeline; give a detector')
+        raise InputError(f'{name}: no test_dataloader with a pipeline; give a detector')
     named = (dataset.get('metainfo') or {}).get('classes')
     classes = checkpoint_classes(content) or tuple(named or ())
     if not classes:
         raise InputError(
-            f'{checkpoint}: neither it nor {config_file} names its classes; set metainfo.classes'
+            f'{checkpoint}: neither it nor {name} names its classes; set metainfo.classes'
         )
     model = MODELS.build(config.model)
     require_exact(model.state_dict(), weights, str(checkpoint), neutral_parts(model))
@@ -190,7 +191,19 @@ def load_model(config_file: Path, checkpoint: Path) -> TrainedModel:
     )
 
 
-def _inner_dataset(dataset: Config) -> Any:
+def inner_dataset(dataset: Mapping[str, Any]) -> Any:
+    """Find the config of the data set inside wrappers.
+
+    Args:
+        dataset (Mapping): Config of a data set or a wrapper.
+
+    Returns:
+        Mapping: Of several the first.
+
+    Example:
+        >>> inner_dataset(dict(type='RepeatDataset', dataset=dict(type='CocoDataset')))
+        {'type': 'CocoDataset'}
+    """
     while True:
         if 'dataset' in dataset:
             dataset = dataset['dataset']

@@ -117,7 +117,7 @@ def test_missing_checkpoint_in_test(fails, tmp_path, tiny_config):
 def test_out_must_be_a_pickle(fails, tmp_path, tiny_trained):
     config, checkpoint = tiny_trained.config, tiny_trained.checkpoint
     line = fails(launch.test, config, checkpoint, '--out', 'a.json', '--work-dir', tmp_path / 'w')
-    assert '--out must end in .pkl or .pickle, got a.json' in line
+    assert '--out must end in .jsonl, .pkl or .pickle, got a.json' in line
     assert not (tmp_path / 'w').exists()
 
 
