@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmdefect.errors import InputError
 
-__all__ = ['require_output_file']
+__all__ = ['require_output_file', 'require_output_folder']
 
 
 def require_output_file(path: Path, *suffixes: str, option: str = '--out') -> None:
@@ -35,3 +35,20 @@ def require_output_file(path: Path, *suffixes: str, option: str = '--out') -> No
             f'{option} {path}: must end in {" or ".join(suffixes)}; write '
             f'{path.with_suffix(suffixes[0])}'
         )
+
+
+def require_output_folder(path: Path, option: str) -> None:
+    """Refuse a folder to write that is a file.
+
+    Args:
+        path (Path): Folder to write; may be missing.
+        option (str): How the command line names it.
+
+    Raises:
+        InputError: It is a file.
+
+    Example:
+        >>> require_output_folder(Path('no-such-folder'), 'OUT')
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f'{option} {path}: is a file; name a folder')

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mmdefect.cli.output_file import require_output_folder
 from mmdefect.cli.progress import progress
 from mmdefect.errors import InputError
 
@@ -56,6 +57,7 @@ def sample_data(
 
     from mmdefect.datasets.synthetic import write_drill, write_shelf, write_steel
 
+    require_output_folder(out, 'OUT')
     if bit_depth != 8 and kind is not Kind.drill:
         raise InputError(f'--bit-depth does not go with {kind.value}; leave it out')
     write: Callable[..., object] = {

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmdefect.cli.output_file import require_output_folder
 from mmdefect.cli.progress import progress
 from mmdefect.errors import InputError
 
@@ -44,6 +45,7 @@ def split(
     from mmdefect.datasets.split import split_coco
     from mmdefect.fileio import write_json
 
+    require_output_folder(out_dir, 'OUT_DIR')
     shares = _parse_ratios(ratios)
     for name in shares:
         if (out_dir / f'{name}.json').resolve() == source.resolve():

@@ -47,55 +47,60 @@ def print_thresholds(report: ThresholdReport, out: Path | None) -> None:
         strict=True,
     ):
         for line in _promises(certificate, stability, there, chosen.choices[0].goal):
-            console.print(line, soft_wrap=True)
+            _line(console, line)
         name = f'{certificate.class_name}: ' if certificate.class_name else ''
-        console.print(
+        _line(
+            console,
             f'{name}scores taken as probabilities: expected calibration error '
             f'{reliability.ece:.3f}; decisions need their order alone',
-            soft_wrap=True,
         )
     if len(evidence.certificates) > 1:
-        console.print(
+        _line(
+            console,
             f'all {len(evidence.certificates)} certificates together: confidence '
             f'{chosen.joint_confidence:.4g} at least',
-            soft_wrap=True,
         )
     for certificate, curve in zip(evidence.certificates, report.curves, strict=True):
         _print_curve(console, certificate, curve, chosen.part.beta)
     if chosen.no_better_than_flagging_all:
-        console.print(
+        _line(
+            console,
             'no better than flagging all: the 95 % interval of recall + specificity - 1 is not '
             'above 0',
             style='red',
-            soft_wrap=True,
         )
     if out is not None:
         written = 'not written' if chosen.no_better_than_flagging_all else str(out)
-        console.print(f'policy: {written}', soft_wrap=True)
+        _line(console, f'policy: {written}')
+
+
+def _line(console: Console, text: str, style: str | None = None) -> None:
+    """A line that a terminal breaks between words, and a file holds whole."""
+    console.print(text, style=style, soft_wrap=not console.is_terminal)
 
 
 def _print_parts(console: Console, report: ThresholdReport) -> None:
     parts, point = report.parts, report.chosen.part
     left_out = f'; {parts.left_out} left out, not labelled' if parts.left_out else ''
-    console.print(
+    _line(
+        console,
         f'{len(parts.names)} parts ({parts.images} images): {point.tp + point.fn} defective, '
         f'{point.fp + point.tn} good{left_out}',
-        soft_wrap=True,
     )
     if parts.too_small:
-        console.print(
+        _line(
+            console,
             f'{parts.too_small} of them have fewer than {parts.pooling.n} images, so that they '
             'score 0 and pass',
             style='yellow',
-            soft_wrap=True,
         )
     known = report.policy.evidence.overlap_with_training == 'none'
-    console.print(
+    _line(
+        console,
         'none of them was trained on'
         if known
-        else 'overlap with training: unknown, RESULTS does not say what the model was trained on',
+        else 'overlap with training: unknown, RESULTS does not say all that the model has seen',
         style=None if known else 'yellow',
-        soft_wrap=True,
     )
 
 
@@ -103,12 +108,14 @@ def _print_points(console: Console, report: ThresholdReport) -> None:
     from rich.table import Table
 
     chosen = report.chosen
-    counts, shares = Table('', title='On these parts', title_justify='left'), Table('')
+    counts, shares = Table(title='On these parts', title_justify='left'), Table()
+    for table in (counts, shares):
+        table.add_column('', overflow='fold')
     beta = f'F{chosen.part.beta:g}'
     for name in ('HOLD', 'FAIL', 'missed', 'prevalence', 'alarms/1000', beta):
-        counts.add_column(name, justify='right')
+        counts.add_column(name, justify='right', no_wrap=True)
     for name in ('recall', 'precision', 'specificity'):
-        shares.add_column(name, justify='right')
+        shares.add_column(name, justify='right', no_wrap=True)
     rows = [
         (name, f'{hold:.4g}', 'never' if fail is None else f'{fail:.4g}', point)
         for name, hold, fail, point in zip(
@@ -140,11 +147,11 @@ def _print_points(console: Console, report: ThresholdReport) -> None:
         )
     console.print(counts)
     console.print(shares)
-    console.print('in brackets: 95 % intervals, as seen; certified is what stands below')
-    console.print(
+    _line(console, 'in brackets: 95 % intervals, as seen; certified is what stands below')
+    _line(
+        console,
         'alarms/1000: of 1,000 good parts, those flagged. Rows of classes: parts that show the '
         'class against all others, good or with another defect',
-        soft_wrap=True,
     )
 
 

@@ -24,7 +24,7 @@ class ThresholdPanel:
     """One row of the figure: the parts that a threshold was chosen on.
 
     Args:
-        name (str): What it is about, such as a class.
+        name (str): Class that it is about; empty for defects of any class.
         scores (np.ndarray): One score per part, 0 to 1, shape (P,).
         defective (np.ndarray): Which parts are defective, bool, shape (P,).
         threshold (float): The threshold chosen.
@@ -92,9 +92,9 @@ def _draw_curves(axes: Any, panel: ThresholdPanel) -> None:
 
 def _draw_scores(axes: Any, panel: ThresholdPanel) -> None:
     edges = np.linspace(0, 1, _BINS + 1)
-    for kind, colour, words in (
-        (~panel.defective, _GOOD, 'good'),
-        (panel.defective, _DEFECTIVE, 'defective'),
+    words_of = ('without it', 'with it') if panel.name else ('good', 'defective')
+    for kind, colour, words in zip(
+        (~panel.defective, panel.defective), (_GOOD, _DEFECTIVE), words_of, strict=True
     ):
         if kind.any():
             axes.hist(panel.scores[kind], edges, color=colour, alpha=0.55, label=words)

@@ -279,6 +279,8 @@ def test_what_dropping_means(tmp_path):
         Image.new('L', (40, 20)).save(tmp_path / f'{stem}.jpg')
     path = tmp_path / 'train.csv'
     path.write_text('ImageId,ClassId,EncodedPixels\na.jpg,1,1 9\nb.jpg,1,1 2 3\n')
+    with pytest.raises(InputError, match=r'\(--drop-bad leaves the image out\)'):
+        run('severstal', path, tmp_path / 'a.json', '--size', 40, 20)
     done = run('severstal', path, tmp_path / 'a.json', '--size', 40, 20, '--drop-bad')
     assert 'dropped: 1; images with something wrong are left out' in done.output
     path.write_text('ImageId,ClassId,EncodedPixels\n')

@@ -13,6 +13,7 @@ from mmdefect import cli
 def call(monkeypatch, capsys, tmp_path):
     """``call(*arguments)``: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / 'file.txt').touch()
     monkeypatch.setenv('COLUMNS', '80')
 
     def run(*arguments):
@@ -48,6 +49,8 @@ def call(monkeypatch, capsys, tmp_path):
         (['browse', 'a.py', '--out', '.'], ['--out .: is a folder']),
         (['anchors', 'a.py', '--out', '.'], ['--out .: is a folder']),
         (['convert', 'voc', 'a', '.'], ['OUT.json .: is a folder']),
+        (['sample-data', 'steel', 'file.txt'], ['OUT file.txt: is a file; name a folder']),
+        (['split', 'a.json', 'file.txt', '--ratios', 'a=1'], ['OUT_DIR file.txt: is a file']),
         (['convert', 'voc', 'a', 'b'], ['OUT.json b: must end in .json; write b.json']),
     ],
 )

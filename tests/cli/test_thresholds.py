@@ -164,7 +164,9 @@ def test_no_labelled_part(results):
 
 def test_lines_fit_a_terminal(results, monkeypatch):
     monkeypatch.setenv('COLUMNS', '80')
-    done = run(results(), '--fail-precision', 0.9, '--target-recall', 0.9)
+    path = results()
+    path.write_text(path.read_text().replace('rust', 'rolled-in_scale_of_the_second_kind'))
+    done = run(path, '--fail-precision', 0.9, '--target-recall', 0.9)
     tables = [line for line in done.output.splitlines() if line[:1] in '┏┃┡│├└']
     assert tables and max(map(len, tables)) <= 80
     assert not [line for line in tables if '…' in line]
@@ -206,6 +208,9 @@ def test_bad_file(tmp_path):
     path = tmp_path / 'results.jsonl'
     path.write_text('{}\n')
     with pytest.raises(InputError, match='line 1 is no header'):
+        run(path)
+    path.write_text('{\n"format": "mmdefect-policy/1"}')
+    with pytest.raises(InputError, match='looks like a file of format mmdefect-policy/1'):
         run(path)
     path.write_text('ImageId,ClassId,EncodedPixels\n')
     with pytest.raises(InputError, match='looks like a CSV table'):

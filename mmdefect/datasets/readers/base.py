@@ -24,6 +24,7 @@ Unlabelled = Literal['raise', 'good', 'skip']
 # What a list of them may take: about half a gigabyte.
 _MAX_PROBLEMS = 1_000_000
 _CURE = " (on_error='drop' leaves it out)"
+_CURE_OF_IMAGES = " (on_error='drop' leaves the image out)"
 
 
 class BaseReader(ABC):
@@ -139,7 +140,8 @@ class BaseReader(ABC):
             InputError: ``on_error`` is ``raise``, or there are more than 1,000,000.
         """
         if self.on_error == 'raise':
-            raise InputError(f'{where}: {what}{_CURE}')
+            cure = _CURE_OF_IMAGES if self.drops_images else _CURE
+            raise InputError(f'{where}: {what}{cure}')
         if len(self.problems) >= _MAX_PROBLEMS:
             raise InputError(
                 f'{self.name}: more than {_MAX_PROBLEMS:,} problems; check that the source is in '
@@ -174,7 +176,7 @@ class BaseReader(ABC):
         Raises:
             InputError: ``on_error`` is ``raise``.
         """
-        if str(error).endswith(_CURE):
+        if str(error).endswith((_CURE, _CURE_OF_IMAGES)):
             raise error
         where, _, what = str(error).partition(': ')
         if self.drop_bad_files and isinstance(error, ImageFileError):

@@ -26,7 +26,7 @@
     if (item.tile < 0) return 'no tile shows it';
     if (item.margin === null) return 'the image is one tile';
     const pixels = `${Math.abs(item.margin).toFixed(0)}\u00a0px`;
-    return item.margin < 0 ? `cut by every tile, by ${pixels} at least` : `tile ${item.tile + 1}, ${pixels} from its border`;
+    return item.margin < 0 ? `cut by ${pixels} or more in every tile` : `tile ${item.tile + 1}, ${pixels} from its border`;
   }
   function facts(item) {
     const overlap = `best IoU ${item.iou.toFixed(2)} \u00b7 ${sizeOf(item.box)}`;
