@@ -56,6 +56,7 @@ METRICS = root.Registry(
     parent=root.METRICS,
     scope='mmdefect',
     locations=[
+        'mmdefect.evaluation.calibration_metric',
         'mmdefect.evaluation.defect_metric',
         'mmdefect.evaluation.multi_view_metric',
         'mmdefect.evaluation.part_metric',

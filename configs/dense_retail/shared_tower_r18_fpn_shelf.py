@@ -23,3 +23,4 @@ model = dict(
     test_cfg=dict(score_thr=score_thr, size_range=size_range),
 )
 default_hooks = dict(checkpoint=dict(save_best=save_best))
+custom_hooks = _base_.custom_hooks + [dict(type='mmdefect.CapCountHook')]

@@ -11,3 +11,4 @@ save_best = 'mmdefect/AP'  # metric that chooses best_*.pth
 
 # ---- rarely -----------------------------------------------------------------------------------
 default_hooks = dict(checkpoint=dict(save_best=save_best))
+custom_hooks = _base_.custom_hooks + [dict(type='mmdefect.CapCountHook')]

@@ -1,7 +1,7 @@
 """Metrics with evidence: COCO average precision, matching and what the misses have in common.
 
-Importing this package loads neither torch nor OpenMMLab; only ``DefectMetric`` and
-``MultiViewMetric`` need them.
+Importing this package loads neither torch nor OpenMMLab; only the classes
+``...Metric`` need them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 __all__ = [
+    'CalibrationMetric',
     'DefectMetric',
     'DetectionScores',
     'ImageResult',
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    'CalibrationMetric': 'mmdefect.evaluation.calibration_metric',
     'DefectMetric': 'mmdefect.evaluation.defect_metric',
     'DetectionScores': 'mmdefect.evaluation.coco_scores',
     'ImageResult': 'mmdefect.evaluation.image_result',

@@ -103,6 +103,8 @@ def test_no_clean_image_is_lost_on_the_way_to_the_model(load, name):
         if loader.sampler.type == 'mmdefect.TileSampler':
             # Each of the small images is one tile; all of them once.
             loader.sampler.update(batch_size=2, defect_share=None)
+        if loader.sampler.type == 'mmdefect.DensityCurriculumSampler':
+            loader.sampler.start_share = 1.0
         counts, seen = [], set()
         for batch in Runner.build_dataloader(loader, seed=0):
             for sample in batch['data_samples']:
@@ -111,6 +113,13 @@ def test_no_clean_image_is_lost_on_the_way_to_the_model(load, name):
                 assert len(sample.instances) == len(sample.gt_instances)
         assert seen == set(wanted), part
         assert (len(counts), counts.count(0), sum(counts)) == (len(wanted), len(clean), 4), part
+
+
+def _max_dets(evaluator):
+    """The one limit of all metrics of a config."""
+    metrics = evaluator if isinstance(evaluator, list) else [evaluator]
+    (limit,) = {metric.max_dets for metric in metrics if 'max_dets' in metric}
+    return limit
 
 
 @pytest.mark.parametrize('name', CONFIGS)
@@ -122,9 +131,9 @@ def test_model_and_data_agree(load, name):
         dataset = config[part].dataset
         metainfo = dataset.get('dataset', dataset).metainfo
         assert head.num_classes == len(metainfo.classes)
-    limit = config.val_evaluator.max_dets
+    limit = _max_dets(config.val_evaluator)
     test_cfg = model.test_cfg.get('rcnn', model.test_cfg)
-    assert config.test_evaluator.max_dets == limit == test_cfg.max_per_img
+    assert _max_dets(config.test_evaluator) == limit == test_cfg.max_per_img
     assert test_cfg.score_thr == 0.2 if name == HIGH_SCORE else test_cfg.score_thr <= 0.001
     assert config.custom_imports.imports == ['mmdefect']
     assert 'SyncBN' not in str(config.model)

@@ -61,5 +61,9 @@ test_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-val_evaluator = dict(type='mmdefect.DefectMetric', max_dets=max_dets)
+val_evaluator = [
+    dict(type='mmdefect.DefectMetric', max_dets=max_dets),
+    # How far scores are from probabilities, and the temperature of the head that mends it.
+    dict(type='mmdefect.CalibrationMetric', max_dets=max_dets),
+]
 test_evaluator = val_evaluator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmdefect.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
+from mmdefect.engine.hooks.cap_count_hook import CapCountHook
 from mmdefect.engine.hooks.channels_last_hook import ChannelsLastHook
 from mmdefect.engine.hooks.checkpoint_match_hook import CheckpointMatchHook
 from mmdefect.engine.hooks.class_count_hook import ClassCountHook
@@ -14,7 +15,6 @@ from mmdefect.engine.hooks.mean_teacher_hook import MeanTeacherHook
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.engine.hooks.pseudo_label_gallery_hook import PseudoLabelGalleryHook
 from mmdefect.engine.hooks.random_state_hook import RandomStateHook
-from mmdefect.engine.hooks.results_file_hook import ResultsFileHook
 from mmdefect.engine.hooks.sampler_check_hook import SamplerCheckHook
 from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 from mmdefect.engine.hooks.training_guard_hook import TrainingGuardHook
@@ -22,6 +22,7 @@ from mmdefect.engine.hooks.training_manifest_hook import TrainingManifestHook
 
 __all__ = [
     'AtomicCheckpointHook',
+    'CapCountHook',
     'ChannelsLastHook',
     'CheckpointMatchHook',
     'ClassCountHook',
@@ -33,7 +34,6 @@ __all__ = [
     'ProgressHook',
     'PseudoLabelGalleryHook',
     'RandomStateHook',
-    'ResultsFileHook',
     'SamplerCheckHook',
     'ScoreTrackingHook',
     'TrainingGuardHook',

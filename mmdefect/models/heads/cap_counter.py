@@ -20,6 +20,7 @@ class CapCounter:
         boxes (Counter): Boxes cut so far, by cap.
         images (Counter): Images that lost boxes to it, or their levels where the cap is one of
             each level.
+        limits (dict[str, int]): Values of the caps that have cut.
 
     Example:
         >>> counter = CapCounter('SharedTowerHead')
@@ -32,6 +33,14 @@ class CapCounter:
         self.component = component
         self.boxes: Counter[str] = Counter()
         self.images: Counter[str] = Counter()
+        self.limits: dict[str, int] = {}
+        self._said: set[str] = set()
+
+    def reset(self) -> None:
+        """Count from zero; what was said is not said again."""
+        self.boxes.clear()
+        self.images.clear()
+        self.limits.clear()
 
     def note(self, cap: str, limit: int, found: int, image: object) -> None:
         """Count what a cap cuts from an image.
@@ -44,13 +53,15 @@ class CapCounter:
         """
         if found <= limit:
             return
-        if not self.images[cap]:
+        if cap not in self._said:
+            self._said.add(cap)
             print_log(
                 f'{self.component}: test_cfg.{cap}={limit} cuts {found - limit} of {found} boxes '
-                f'of {image}; raise it if they count. Further cuts are counted without a message '
-                '(cuts of the head)',
+                f'of {image}; raise it if they count. Further cuts are counted (mmdefect.'
+                'CapCountHook logs the sum)',
                 logger='current',
                 level=logging.WARNING,
             )
+        self.limits[cap] = limit
         self.boxes[cap] += found - limit
         self.images[cap] += 1

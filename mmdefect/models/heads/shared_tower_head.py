@@ -89,7 +89,8 @@ class SharedTowerHead(AnchorHead):
             nothing is removed.
 
     Attributes:
-        cuts (CapCounter): Boxes cut by ``nms_pre`` and ``max_per_img`` since the start.
+        cuts (CapCounter): Boxes cut by ``nms_pre`` and ``max_per_img``, since the start or the
+            last ``reset()``.
 
     Raises:
         InputError: An unknown or missing key, a loss without sigmoids, or an argument out of

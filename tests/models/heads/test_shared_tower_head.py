@@ -202,6 +202,11 @@ def test_caps_are_counted_and_logged_once(warnings):
     assert post_process(boxes, scores, head=head, max_per_img=-1) == [1, 3, 0, 4, 2]
     assert post_process([], [], head=head) == []
     assert head.cuts.boxes == {'max_per_img': 4} and head.cuts.images == {'max_per_img': 2}
+    assert head.cuts.limits == {'max_per_img': 3}
+    head.cuts.reset()
+    assert not (head.cuts.boxes or head.cuts.images or head.cuts.limits)
+    assert post_process(boxes, scores, head=head, max_per_img=3) == [1, 3, 0]
+    assert head.cuts.boxes == {'max_per_img': 2}
     [said] = warnings
     assert 'SharedTowerHead: test_cfg.max_per_img=3 cuts 2 of 5 boxes of a.png' in said
 
