@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ['print_anchors']
 
 _SHOWN = 10
-# Gains in mean best IoU below this are not worth a new training.
-_WORTH = 0.01
 # A class of which this share of boxes falls below the threshold is named.
 _LESS = 0.01
 
@@ -122,13 +120,15 @@ def _number(value: float | None) -> str:
 
 def _print_unreached(report: AnchorReport, console: Console) -> None:
     count = report.now.unreached
+    share = report.now.total.grid.at_threshold or 0.0
+    learned = f'{share:.1%} of the boxes have an anchor of IoU {report.positive:g} or more'
     if not count:
-        _line(console, f'every box is reached: IoU {report.negative:g} or more with some anchor')
+        _line(console, f'{learned}, and all have one of {report.reach:g} or more')
         return
     _line(
         console,
-        f'{count} boxes that no anchor reaches (IoU below {report.negative:g}: the anchors on '
-        'them learn background, the nearest one at most excepted), worst first:',
+        f'{learned}; {count} have none of {report.reach:g}: all anchors on them learn background, '
+        'but for the nearest one where the assigner saves it; worst first:',
     )
     for item in report.unreached[:_SHOWN]:
         box = ', '.join(f'{value:g}' for value in item['box'])
@@ -141,27 +141,32 @@ def _print_unreached(report: AnchorReport, console: Console) -> None:
 
 
 def _print_proposal(report: AnchorReport, target: Path | None, console: Console) -> None:
-    now, proposed = report.now, report.proposed
-    gain = (proposed.total.grid.mean or 0) - (now.total.grid.mean or 0)
-    price = proposed.per_image / now.per_image
+    kept = not report.worthwhile
     _line(
         console,
-        f'proposed: mean best IoU {gain:+.3f} on the real grid for {price:.2f} times the anchors; '
-        'fitted anchors buy recall and can cost precision, so compare both after training',
+        f'proposed: mean best IoU {report.gain:+.3f} on the real grid for {report.price:.2f} times '
+        'the anchors',
     )
     worse = [
         escape(before.name)
-        for before, after in zip(now.classes, proposed.classes, strict=True)
+        for before, after in zip(report.now.classes, report.proposed.classes, strict=True)
         if (after.grid.at_threshold or 0) < (before.grid.at_threshold or 0) - _LESS
     ]
-    if worse:
+    if worse and not kept:
         _line(console, f'fewer boxes at {report.positive:g} or above: {", ".join(worse)}')
-    if gain < _WORTH:
-        _line(console, 'the present anchors are about as good as any of this form')
-    console.print(report.fragment, markup=False, highlight=False, soft_wrap=True)
+    if kept:
+        rank = 'about as good as any' if report.gain > 0 else 'better'
+        _line(console, f'[bold]your anchors are {rank}; keep them[/]')
+    else:
+        _line(
+            console,
+            'fitted anchors buy recall and can cost precision, so compare both after training:',
+        )
+        console.print(report.fragment, markup=False, highlight=False, soft_wrap=True)
     if target is not None:
         _line(
             console,
             f"written: {escape(str(target))} (anchor_file='{escape(str(target))}' instead of the "
-            f'keys above) and {escape(str(target.with_suffix(".png")))}',
+            f'anchor keys of a DefectAnchorGenerator) and '
+            f'{escape(str(target.with_suffix(".png")))}',
         )

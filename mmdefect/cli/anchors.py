@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmdefect.cli.output_file import require_output_file
 from mmdefect.cli.progress import progress, track
-from mmdefect.errors import InputError
 from mmdefect.fileio import refuse_other_file
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def anchors(
         typer.Option(
             metavar='FILE.json',
             help='File of the proposed anchors; a figure FILE.png is put beside it.',
-            show_default='WORK_DIR/anchors.json, with --json nothing',
+            show_default='WORK_DIR/anchors.json where they are worth it, with --json nothing',
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help='Seed of the fit.')] = 0,
@@ -48,31 +48,36 @@ def anchors(
 ) -> None:
     """See how well a config's anchors cover its boxes, and which would cover them better.
 
-    Reads the annotations of the training data, no images. The config stays as it is.
+    Reads the annotations of the training data, no images. The config stays as it is. Where its
+    anchors are as good, it says so and proposes none.
     """
     # Imported here so that `mmdefect --help` need not load PyTorch.
     from mmdefect.cli.config_command import quiet, read_command_config
 
-    if out is not None and out.suffix.lower() != '.json':
-        raise InputError(f'--out {out}: name a JSON file; the figure is put beside it')
+    if out is not None:
+        require_output_file(out, '.json')
     with quiet(), progress('looking at anchors') as update:
         from mmdefect.engine.anchors import report_anchors
+        from mmdefect.engine.config_file import naming_variables
         from mmdefect.models.anchors.anchor_file import ANCHOR_FORMAT
 
         if out is not None:
             refuse_other_file(out, ANCHOR_FORMAT)
 
         loaded = read_command_config(config, cfg_options, more_options)
-        report = report_anchors(
-            loaded,
-            str(config),
-            head=head,
-            budget=budget,
-            seed=seed,
-            track=track,
-            progress=lambda stage: update(0, description=stage),
-        )
-        target = out or (None if as_json else Path(loaded.work_dir) / 'anchors.json')
+        with naming_variables(loaded):
+            report = report_anchors(
+                loaded,
+                str(config),
+                head=head,
+                budget=budget,
+                seed=seed,
+                track=track,
+                progress=lambda stage: update(0, description=stage),
+            )
+        target = out
+        if out is None and report.worthwhile and not as_json:
+            target = Path(loaded.work_dir) / 'anchors.json'
         if target is not None:
             _write(report, target)
     if as_json:

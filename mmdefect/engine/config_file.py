@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,10 @@ from mmengine.config import Config, DictAction
 from mmdefect.engine.config_options import apply_options
 from mmdefect.errors import InputError
 
-__all__ = ['parse_options', 'read_config', 'use_amp']
+__all__ = ['naming_variables', 'parse_options', 'read_config', 'use_amp']
+
+# As MMEngine finds environment variables in the text of a config.
+_VARIABLE = re.compile(r"""\{\{['"]?\s*\$(\w+)\s*:\s*(\S*?)\s*['"]?\}\}""")
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -52,6 +58,42 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     if options:
         apply_options(config, options)
     return config
+
+
+@contextlib.contextmanager
+def naming_variables(config: Config) -> Iterator[None]:
+    """Say which environment variable a missing path of a config comes from.
+
+    Args:
+        config (Config): The config, read from a file.
+
+    Yields:
+        None: Inside, the config is used.
+
+    Raises:
+        InputError: As raised inside; where it names a missing path that begins with the value of
+            a variable of the config, with that variable.
+
+    Example:
+        >>> with naming_variables(Config(dict(a=1))):
+        ...     raise InputError('none.json: no such file')
+        Traceback (most recent call last):
+        ...
+        mmdefect.errors.InputError: none.json: no such file
+    """
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        for name, default in dict(_VARIABLE.findall(config.text or '')).items():
+            value = os.environ.get(name, default)
+            # A word alone is not taken for a path.
+            start = re.escape(value) + ('' if '/' in value else '/')
+            paths = re.findall(rf"""(?<![\w/.-]){start}[^\s:,;'"]*""", message)
+            if any(not os.path.exists(path) for path in paths):
+                how = 'is set to' if name in os.environ else 'is not set, so it is'
+                raise InputError(f'{message}; {name} names this folder and {how} {value}') from None
+        raise
 
 
 def use_amp(config: Config, name: str | Path) -> None:

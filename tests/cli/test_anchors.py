@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +46,33 @@ def test_report_file_and_figure(tiny_config, tmp_path, monkeypatch):
     )
     for ours, theirs in zip(by_hand.base_anchors, loaded.base_anchors, strict=True):
         assert (ours == theirs).all()
+
+
+def test_better_anchors_are_kept(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    many = 'model.bbox_head.anchor_generator.ratios=[0.5,0.6,0.7,0.85,1.0,1.2,1.4,1.7,2.0]'
+    arguments = [tiny_config, '--budget', 1, '--cfg-options', many]
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    assert 'your anchors are better; keep them' in done.output
+    assert 'model = dict(' not in done.output and 'written' not in done.output
+    assert not (tmp_path / 'work_dirs').exists()
+    report = json.loads(run(*arguments, '--json').stdout)
+    assert report['worthwhile'] is False and report['anchors']['ratios']
+    # Who asks for a file gets one.
+    run(*arguments[:3], '--out', tmp_path / 'few.json', *arguments[3:])
+    assert (tmp_path / 'few.json').is_file()
+
+
+def test_a_missing_folder_is_named_with_its_variable(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = Path(__file__).parents[2] / 'configs/dense_retail/shared_tower_r18_fpn_shelf.py'
+    monkeypatch.delenv('MMDEFECT_SHELF', raising=False)
+    with pytest.raises(InputError, match=r'; MMDEFECT_SHELF names .* is not set, so it is data/sh'):
+        run(config)
+    monkeypatch.setenv('MMDEFECT_SHELF', str(tmp_path / 'none'))
+    with pytest.raises(InputError, match='MMDEFECT_SHELF names this folder and is set to .*none'):
+        run(config)
 
 
 def test_json(tiny_config, tmp_path):
@@ -104,7 +132,7 @@ model['bbox_head']['anchor_generator'] = dict(
         (['none.py'], 'none.py: no such file'),
         (['CONFIG', 'a=1'], 'write --cfg-options before it'),
         (['CONFIG', '--budget', 0], 'budget must be 1 to 100 anchors per place, got 0'),
-        (['CONFIG', '--out', 'anchors.txt'], 'anchors.txt: name a JSON file'),
+        (['CONFIG', '--out', 'anchors.txt'], 'anchors.txt: must end in .json; write anchors.json'),
         (['CONFIG', '--out', 'LABELS'], 'labels.json: holds something else already'),
         (['CONFIG', '--head', 'model.rpn_head'], 'model.rpn_head has no anchor generator'),
         (['POINTS'], r'RTMDetSepBNHead, which has no anchors to fit but predicts from points'),

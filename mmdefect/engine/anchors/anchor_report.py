@@ -30,6 +30,8 @@ __all__ = ['AnchorReport', 'AnchorsSeen', 'ClassCoverage', 'report_anchors']
 
 # Mean best IoU by which transposed ratios must win to be worth a word.
 _TRANSPOSED = 0.01
+# Mean best IoU worth a new training.
+_WORTH = 0.01
 # Unreached boxes that are listed, worst first.
 _LISTED = 1000
 
@@ -63,7 +65,7 @@ class AnchorsSeen:
         total (ClassCoverage): Coverage of all boxes.
         classes (list[ClassCoverage]): Coverage of each class.
         levels (list[float]): Share of the boxes that each level covers best.
-        unreached (int): Boxes with which no anchor reaches the negative threshold.
+        unreached (int): Boxes with which every anchor stays below both thresholds.
 
     Example:
         >>> total = ClassCoverage('all', Coverage.of([.8], .5), Coverage.of([.6], .5))
@@ -129,6 +131,26 @@ class AnchorReport:
         """The proposal as a piece of config."""
         return config_fragment(self.generator, self.keys)
 
+    @property
+    def reach(self) -> float:
+        """IoU below which an anchor learns background, whatever box it lies on."""
+        return min(self.positive, self.negative)
+
+    @property
+    def gain(self) -> float:
+        """Mean best IoU on the real grid that the proposal adds; negative where it loses."""
+        return (self.proposed.total.grid.mean or 0.0) - (self.now.total.grid.mean or 0.0)
+
+    @property
+    def price(self) -> float:
+        """Anchors of the proposal per present one."""
+        return self.proposed.per_image / self.now.per_image
+
+    @property
+    def worthwhile(self) -> bool:
+        """Whether the proposal covers the boxes clearly better, or about as well with fewer."""
+        return self.gain >= _WORTH or (self.price < 1 and self.gain > -_WORTH)
+
     def fitted_to(self) -> dict[str, Any]:
         """Say in a file of anchors where they come from.
 
@@ -159,6 +181,7 @@ class AnchorReport:
             'input_size': list(self.boxes.input_size),
             'positive_iou': self.positive,
             'negative_iou': self.negative,
+            'reach_iou': self.reach,
             'quantiles': list(QUANTILES),
             'statistics': [asdict(item) for item in self.statistics],
             'now': asdict(self.now),
@@ -167,6 +190,7 @@ class AnchorReport:
             'proposed': asdict(self.proposed),
             'anchors': self.keys,
             'fragment': self.fragment,
+            'worthwhile': self.worthwhile,
             'seed': self.seed,
             'warnings': self.warnings,
             'notes': self.notes,
@@ -243,7 +267,7 @@ SSD or Faster R-CNN
         now=now,
         now_sizes=found.anchors.sizes,
         transposed=float(transposed.mean(dtype=np.float64)),
-        unreached=_unreached(best, boxes, found.negative),
+        unreached=_unreached(best, boxes, min(found.positive, found.negative)),
         proposed=proposed,
         proposed_sizes=fitted.sizes,
         keys=generator_keys(found.form, shapes),
@@ -272,15 +296,15 @@ def _see(
         total=of('all', slice(None)),
         classes=[of(name, boxes.labels == label) for label, name in enumerate(boxes.classes)],
         levels=levels.tolist(),
-        unreached=int((grid < np.float32(found.negative)).sum()),
+        unreached=int((grid < np.float32(min(found.positive, found.negative))).sum()),
     )
     return seen, grid
 
 
 def _unreached(
-    best: npt.NDArray[np.float32], boxes: TrainingBoxes, negative: float
+    best: npt.NDArray[np.float32], boxes: TrainingBoxes, reach: float
 ) -> list[dict[str, Any]]:
-    rows = np.flatnonzero(best < np.float32(negative))
+    rows = np.flatnonzero(best < np.float32(reach))
     rows = rows[np.argsort(best[rows], kind='stable')][:_LISTED]
     return [
         {

@@ -35,6 +35,7 @@ from mmdefect.engine.check.positives import PositiveCounter
 from mmdefect.engine.check.timing import Iteration, estimate_time
 from mmdefect.engine.check.trial_config import trial_config
 from mmdefect.engine.check.unread_keys import track_reads, unread_keys
+from mmdefect.engine.config_file import naming_variables
 from mmdefect.engine.hooks.class_count_hook import check_class_count
 from mmdefect.errors import InputError
 
@@ -93,7 +94,8 @@ detector that trains
     with tempfile.TemporaryDirectory(prefix='mmdefect-check-', ignore_cleanup_errors=True) as out:
         run = _DryRun(config, iterations, out, progress or (lambda stage: None))
         try:
-            run.go()
+            with naming_variables(config):
+                run.go()
         # Whatever stops a training is what the report is for.
         except Exception as error:
             run.report.failure = explain(error, run.stage)
