@@ -2,8 +2,10 @@
 # the thresholds.
 
 # ---- often changed ----------------------------------------------------------------------------
-clean_images = 'background'  # what an image without pseudo label teaches: 'background', 'ignore',
-# or 'unless_doubtful' (background if all scores are low)
+clean_images = 'unless_doubtful'  # what an image without pseudo label teaches: 'background',
+# 'ignore', or 'unless_doubtful' (background if all scores are low)
+doubtful_boxes = 'ignore'  # what a place teaches whose box lies below the threshold: 'ignore' for
+# nothing, or 'background'; a teacher that misses much would else teach its misses
 hidden_truth = True  # unlabelled images have boxes, which measure the pseudo labels only
 
 # ---- sometimes --------------------------------------------------------------------------------
@@ -22,7 +24,9 @@ add_missed = False  # True: a box that one view missed is added to it
 # ---- rarely -----------------------------------------------------------------------------------
 semi_train_cfg = dict(
     warmup=warmup,
-    policy=dict(type='mmdefect.PseudoLabelPolicy', clean_images=clean_images),
+    policy=dict(
+        type='mmdefect.PseudoLabelPolicy', clean_images=clean_images, doubtful_boxes=doubtful_boxes
+    ),
     statistics=dict(type='mmdefect.PseudoLabelStatistics', hidden_truth=hidden_truth),
 )
 box_jitter = dict(
