@@ -19,7 +19,7 @@ from mmdefect.report.logs import read_logs
 from mmdefect.report.pictures import Track, untracked
 from mmdefect.report.rendering import check_target, write_page
 from mmdefect.report.results import image_result
-from mmdefect.report.run_facts import date_text, epochs_trained, version_text
+from mmdefect.report.run_facts import date_text, trained_for, version_text
 
 __all__ = ['write_comparison']
 
@@ -87,7 +87,7 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
                 'name': name,
                 'evaluation': run,
                 'created': date_text(run.created),
-                'epochs': epochs_trained(run, log),
+                'trained_for': trained_for(run, log),
             }
             for letter, name, run, log in zip('AB', names, runs, logs, strict=True)
         ],

@@ -24,9 +24,9 @@ from mmdefect.report.results import image_result, match_images
 from mmdefect.report.run_facts import (
     config_text,
     date_text,
-    epochs_trained,
     run_title,
     summary_rows,
+    trained_for,
     version_text,
 )
 from mmdefect.report.tile_places import place_items, tile_rows
@@ -117,7 +117,7 @@ def write_report(
         title=run_title(work_dir, evaluation),
         evaluation=evaluation,
         created=date_text(evaluation.created),
-        epochs=epochs_trained(evaluation, log),
+        trained_for=trained_for(evaluation, log),
         rows=class_rows(evaluation, colours),
         error_types=error_rows(evaluation),
         start=evaluation.operating.threshold,

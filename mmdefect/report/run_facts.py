@@ -15,7 +15,7 @@ from mmdefect.report.evaluation import Evaluation
 from mmdefect.report.logs import TrainingLog
 
 __all__ = [
-    'config_text', 'date_text', 'epochs_trained', 'run_title', 'summary_rows', 'version_text',
+    'config_text', 'date_text', 'run_title', 'summary_rows', 'trained_for', 'version_text',
 ]  # fmt: skip
 
 _DISTRIBUTIONS = ('torch', 'onedl-mmdetection', 'mmdet', 'onedl-mmengine', 'mmengine')
@@ -39,26 +39,32 @@ def run_title(work_dir: Path, evaluation: Evaluation) -> str:
     return evaluation.config or work_dir.resolve().name
 
 
-def epochs_trained(evaluation: Evaluation, log: TrainingLog) -> int | None:
-    """How many epochs the weights were trained for.
+def trained_for(evaluation: Evaluation, log: TrainingLog) -> str | None:
+    """How long the weights were trained.
 
     Args:
         evaluation (Evaluation): The evaluation, of a moment in training or of a checkpoint.
         log (TrainingLog): The training log beside it.
 
     Returns:
-        int | None: As evaluated in training, or as the checkpoint's name says, or as far as the
-        log goes; None when none of them says it.
+        str | None: In epochs or iterations, as evaluated in training, or as the checkpoint's name
+        says, or as far as the log goes; None when none of them says it.
 
     Example:
         >>> evaluation = Evaluation.model_construct(epoch=None, checkpoint='best_AP_epoch_7.pth')
-        >>> epochs_trained(evaluation, TrainingLog(epochs=12))
-        7
+        >>> trained_for(evaluation, TrainingLog(epochs=12))
+        '7 epochs'
+        >>> evaluation = Evaluation.model_construct(epoch=None, checkpoint='iter_1500.pth')
+        >>> trained_for(evaluation, TrainingLog())
+        '1,500 iterations'
     """
-    if evaluation.epoch is not None:
-        return evaluation.epoch
-    named = re.search(r'epoch_(\d+)\.pth$', evaluation.checkpoint or '')
-    return int(named[1]) if named else log.epochs
+    number, unit = evaluation.epoch, 'epoch'
+    named = re.search(r'(epoch|iter)_(\d+)\.pth$', evaluation.checkpoint or '')
+    if number is None and named is not None:
+        number, unit = int(named[2]), {'epoch': 'epoch', 'iter': 'iteration'}[named[1]]
+    elif number is None:
+        number = log.epochs
+    return None if number is None else f'{number:,} {unit}{"" if number == 1 else "s"}'
 
 
 def date_text(text: str | None) -> str | None:

@@ -9,9 +9,9 @@ from mmdefect.report.logs import TrainingLog
 from mmdefect.report.run_facts import (
     config_text,
     date_text,
-    epochs_trained,
     run_title,
     summary_rows,
+    trained_for,
 )
 
 
@@ -24,18 +24,21 @@ def run(**values) -> Evaluation:
 @pytest.mark.parametrize(
     ('epoch', 'checkpoint', 'logged', 'expected'),
     [
-        (3, 'epoch_7.pth', 9, 3),
-        (None, 'epoch_7.pth', 9, 7),
-        (None, 'best_mmdefect_AP50_epoch_12.pth', 9, 12),
-        (None, 'final.pth', 9, 9),
-        (None, 'epoch_7.pth.bak', 9, 9),
+        (3, 'epoch_7.pth', 9, '3 epochs'),
+        (None, 'epoch_7.pth', 9, '7 epochs'),
+        (None, 'best_mmdefect_AP50_epoch_12.pth', 9, '12 epochs'),
+        (None, 'final.pth', 9, '9 epochs'),
+        (None, 'epoch_7.pth.bak', 9, '9 epochs'),
         (None, None, None, None),
-        (0, None, 9, 0),
+        (0, None, 9, '0 epochs'),
+        (1, None, None, '1 epoch'),
+        (None, 'iter_2500.pth', None, '2,500 iterations'),
+        (None, 'best_teacher_mmdefect_AP50_iter_1.pth', 0, '1 iteration'),
     ],
 )
-def test_epochs(epoch, checkpoint, logged, expected) -> None:
+def test_trained_for(epoch, checkpoint, logged, expected) -> None:
     evaluation = run(epoch=epoch, checkpoint=checkpoint)
-    assert epochs_trained(evaluation, TrainingLog(epochs=logged)) == expected
+    assert trained_for(evaluation, TrainingLog(epochs=logged)) == expected
 
 
 @pytest.mark.parametrize(
