@@ -20,6 +20,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmdefect.engine.config_file import naming_variables, read_config, use_amp
 from mmdefect.engine.cpu_ranks import cpu_ranks, use_device
 from mmdefect.engine.hooks.progress_hook import ProgressHook
+from mmdefect.engine.hooks.results_file_hook import ResultsFileHook
 from mmdefect.engine.precision import autocast_layers, low_precision
 from mmdefect.errors import InputError
 
@@ -126,21 +127,26 @@ def test(arguments: Sequence[str] | None = None) -> None:
     """
     parser = _parser('Evaluate a checkpoint on the test set of a config.')
     parser.add_argument('checkpoint', help='checkpoint file or URL')
-    parser.add_argument('--out', metavar='FILE.pkl', help='also dump the predictions')
+    parser.add_argument(
+        '--out', metavar='FILE', help='also write what the model says: FILE.jsonl for mmdefect '
+        'thresholds, FILE.pkl as MMDetection does',
+    )  # fmt: skip
     parser.add_argument('--amp', action='store_true', help='mixed precision, on CPUs too')
     parser.add_argument('--show-dir', help='also draw the predictions into this folder')
     args = parser.parse_args(arguments)
     config = _load_config(args)
     config.load_from, config.resume = _existing(args.checkpoint), False
-    if args.out and not args.out.endswith(('.pkl', '.pickle')):
-        raise InputError(f'--out must end in .pkl or .pickle, got {args.out}')
+    if args.out and not args.out.endswith(('.jsonl', '.pkl', '.pickle')):
+        raise InputError(f'--out must end in .jsonl, .pkl or .pickle, got {args.out}')
     if args.show_dir:
         config.default_hooks.visualization = dict(
             type='DetVisualizationHook', draw=True, test_out_dir=args.show_dir
         )
     with cpu_ranks(config), naming_variables(config):
         runner = _build_runner(config)
-        if args.out:
+        if args.out and args.out.endswith('.jsonl'):
+            runner.register_hook(ResultsFileHook(args.out, amp=args.amp))
+        elif args.out:
             from mmdet.evaluation import DumpDetResults
 
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

@@ -15,6 +15,7 @@ from mmdefect.engine.hooks.mean_teacher_hook import MeanTeacherHook
 from mmdefect.engine.hooks.progress_hook import ProgressHook
 from mmdefect.engine.hooks.pseudo_label_gallery_hook import PseudoLabelGalleryHook
 from mmdefect.engine.hooks.random_state_hook import RandomStateHook
+from mmdefect.engine.hooks.results_file_hook import ResultsFileHook
 from mmdefect.engine.hooks.sampler_check_hook import SamplerCheckHook
 from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 from mmdefect.engine.hooks.training_guard_hook import TrainingGuardHook
@@ -34,6 +35,7 @@ __all__ = [
     'ProgressHook',
     'PseudoLabelGalleryHook',
     'RandomStateHook',
+    'ResultsFileHook',
     'SamplerCheckHook',
     'ScoreTrackingHook',
     'TrainingGuardHook',
