@@ -16,6 +16,7 @@ from mmdefect.cli.convert import convert
 from mmdefect.cli.demo import demo
 from mmdefect.cli.demo_multi_view import demo_multi_view
 from mmdefect.cli.doctor import doctor
+from mmdefect.cli.inspect import inspect
 from mmdefect.cli.report import report
 from mmdefect.cli.sample_data import sample_data
 from mmdefect.cli.split import split
@@ -67,6 +68,7 @@ for _panel, _name, _command, _line in (
     (_TRAINING, 'anchors', anchors, 'Say whether anchors fit the boxes, and which would.'),
     (_RESULTS, 'report', report, 'Write one HTML file: metrics, curves, every error.'),
     (_RESULTS, 'thresholds', thresholds, 'Choose thresholds that certify a recall.'),
+    (_RESULTS, 'inspect', inspect, 'Say PASS, HOLD or FAIL of images and parts.'),
     (_START, 'doctor', doctor, 'Say whether the installation is healthy.'),
     (_START, 'demo', demo, 'Train a small detector on generated data.'),
     (_START, 'demo-multi-view', demo_multi_view, 'Show what unlabelled parts are worth.'),

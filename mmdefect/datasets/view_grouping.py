@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from mmdefect.errors import InputError
 
-__all__ = ['GroupBy', 'ViewGrouping']
+__all__ = ['GroupBy', 'ViewGrouping', 'path_end']
 
 GroupBy = Literal['keys', 'pattern', 'folder', 'image']
 # No part has more; a larger number is some other number, such as an image id.
@@ -66,7 +66,11 @@ class ViewGrouping:
             )
         self.group_by = group_by
         self.view_names = None if view_names is None else [str(name) for name in view_names]
-        self._expression = None if pattern is None else _compile(pattern)
+        self._expression = (
+            None
+            if pattern is None
+            else path_end(pattern, ('part', 'view'), 'MultiViewDataset: pattern')
+        )
 
     def identify(self, infos: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
         """Tell part id and view id of each image of a data set.
@@ -130,16 +134,32 @@ class ViewGrouping:
         return sorted(names).index
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def path_end(pattern: str, groups: Sequence[str], name: str) -> re.Pattern[str]:
+    r"""Compile a pattern of the end of paths, from the start of a folder's or the file's name.
+
+    Args:
+        pattern (str): Regular expression.
+        groups (Sequence[str]): Named groups that it must have.
+        name (str): What messages call it.
+
+    Returns:
+        re.Pattern[str]: To be searched for in a POSIX path without its suffix.
+
+    Raises:
+        InputError: It is no regular expression, or lacks a group.
+
+    Example:
+        >>> path_end(r'(?P<part>[^/]+)_\d', ('part',), 'pattern').search('x/a_b_7')['part']
+        'a_b'
+    """
     try:
         expression = re.compile(rf'(?:^|(?<=/))(?:{pattern})$')
     except re.error as error:
-        raise InputError(f'MultiViewDataset: pattern {pattern!r}: {error}; correct it') from None
-    if not {'part', 'view'} <= expression.groupindex.keys():
-        raise InputError(
-            f'MultiViewDataset: pattern {pattern!r} must have the groups (?P<part>...) and '
-            '(?P<view>...)'
-        )
+        raise InputError(f'{name} {pattern!r}: {error}; correct it') from None
+    if not expression.groupindex.keys() >= set(groups):
+        wanted = ' and '.join(f'(?P<{group}>...)' for group in groups)
+        many = 's' if len(groups) > 1 else ''
+        raise InputError(f'{name} {pattern!r} must have the group{many} {wanted}')
     return expression
 
 

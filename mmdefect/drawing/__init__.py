@@ -8,8 +8,8 @@ from mmdefect.drawing.class_progress import draw_class_progress
 from mmdefect.drawing.colours import class_colours
 from mmdefect.drawing.pseudo_labels import PseudoLabelImage, draw_pseudo_labels
 from mmdefect.drawing.sheet import contact_sheet
-from mmdefect.drawing.verdict import draw_verdict
 from mmdefect.drawing.threshold_figure import ThresholdPanel, draw_thresholds
+from mmdefect.drawing.verdict import draw_verdict
 
 __all__ = [
     'PseudoLabelImage',

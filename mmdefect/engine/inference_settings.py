@@ -33,7 +33,7 @@ def inference_settings(
     Thresholds hold for the scores they were chosen on, so results files and policies carry this.
 
     Args:
-        config (Config): Config with ``model`` and ``test_dataloader``.
+        config (Config): Config with ``model`` and ``test_dataloader``, else ``val_dataloader``.
         amp (bool): Whether it runs in mixed precision. Default False.
         tiles (Mapping | None): Tiles that are cut although the config cuts none
             (:func:`tile_settings`). Default None.
@@ -41,6 +41,9 @@ def inference_settings(
     Returns:
         dict[str, Any]: JSON values: ``pipeline`` (steps that change pixels),
         ``data_preprocessor``, ``test_cfg``, ``tiles`` and ``amp``.
+
+    Raises:
+        InputError: The config has no data loader to test with.
 
     Example:
         >>> pipeline = [dict(type='mmdefect.LoadImage'), dict(type='mmdefect.PackInputs')]
@@ -51,7 +54,14 @@ def inference_settings(
 {'score_thr': 0.001}, 'tiles': None, 'amp': False}
     """
     model = config.model
-    pipeline = list(inner_dataset(config.test_dataloader['dataset']).get('pipeline') or ())
+    loaders = (config.get(key) for key in ('test_dataloader', 'val_dataloader'))
+    loader = next((loader for loader in loaders if loader), None)
+    if loader is None:
+        raise InputError(
+            f'{config.filename or "the config"}: no test_dataloader, which says how images are '
+            'prepared; add it'
+        )
+    pipeline = list(inner_dataset(loader['dataset']).get('pipeline') or ())
     inside: dict[str, Any] = {'data_preprocessor': None, 'test_cfg': {}}
     while True:
         inside |= {key: model[key] for key in _MODEL_KEYS if model.get(key)}

@@ -50,6 +50,9 @@ def shortened(line):
     if 'tools/test.py' in line:
         few = 'test_dataloader.dataset.indices=8'
         return f'{line} {few}' if '--cfg-options' in line else f'{line} --cfg-options {few}'
+    if found := re.search(r'mmdefect thresholds (work_dirs/\S+) .*--out (\S+)', line):
+        # A short training makes nothing that could be certified.
+        return f'python {ROOT}/tests/docs/any_policy.py {found[1]} {found[2]}'
     if 'benchmarks/neu_det.py' in line:
         return with_budget(line, '--epochs 1 --images 16 --rounds 1')
     if re.search(r'benchmarks/(few_labels|two_view|suspects)\.py', line):

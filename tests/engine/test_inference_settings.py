@@ -64,6 +64,14 @@ def test_tiles_of_config_and_options_are_the_same(tiny_config):
         require_same_settings(inference_settings(plain), inference_settings(tiled), 'p.json')
 
 
+def test_a_config_without_a_test():
+    config = Config(dict(model=dict(type='RetinaNet')))
+    with pytest.raises(InputError, match='no test_dataloader'):
+        inference_settings(config)
+    config.val_dataloader = dict(dataset=dict(pipeline=[dict(type='mmdefect.LoadImage')]))
+    assert len(inference_settings(config)['pipeline']) == 1
+
+
 @pytest.mark.parametrize(
     'name', ['soft_teacher/soft_teacher_custom_multi_view.py', 'rtmdet/rtmdet_tiny_drill.py']
 )

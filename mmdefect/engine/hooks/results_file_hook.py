@@ -116,7 +116,7 @@ class ResultsFileHook(Hook):
             line = score_sample(
                 sample,
                 self._header.classes,
-                file_sha256(sample.img_path),
+                _hash(sample.get('img_path')),
                 labelled=self._labelled,
                 part=str(part) if self._named and part is not None else None,
             )
@@ -192,6 +192,16 @@ def _describe(runner: Any, amp: bool) -> ResultsHeader:
         training=TrainingManifest.beside(checkpoint),
         inference=inference_settings(runner.cfg, amp=amp),
     )
+
+
+def _hash(path: Any) -> str:
+    try:
+        return file_sha256(str(path))
+    except OSError as error:
+        raise InputError(
+            f'{path}: cannot be read ({error.strerror}); results name images by their hash, so '
+            'they must be files of this machine'
+        ) from error
 
 
 def _is_plain_folder(dataset: Any) -> bool:
