@@ -184,8 +184,8 @@ def _on_the_line(there: LinePoint, goal: ThresholdGoal) -> str:
     """What F-beta or the costs are where the thresholds are used."""
     seen = 'as among these parts' if goal.prevalence is None else 'as given'
     text = (
-        f'at a prevalence of {there.prevalence:.4g} ({seen}): precision {_number(there.precision)}, '
-        f'F{there.beta:g} {_number(there.f_beta)}'
+        f'at a prevalence of {there.prevalence:.4g} ({seen}): precision '
+        f'{_number(there.precision)}, F{there.beta:g} {_number(there.f_beta)}'
     )
     if there.cost is not None:
         text += (

@@ -28,7 +28,7 @@ def file_kind(begin: bytes) -> str | None:
         str | None: A few words; None where it looks like nothing in particular.
 
     Example:
-        >>> file_kind(b'ImageId,ClassId,EncodedPixels'), file_kind(b'{"format": "mmdefect-policy/1"')
+        >>> file_kind(b'ImageId,ClassId'), file_kind(b'{"format": "mmdefect-policy/1"}')
         ('a CSV table', 'a file of format mmdefect-policy/1')
     """
     begin = begin.removeprefix(b'\xef\xbb\xbf').lstrip()

@@ -129,7 +129,11 @@ def choose_part_thresholds(
     classes = parts.header.classes
     if per_class:
         columns = [
-            (f'class {name!r} against all other parts: ', parts.scores[:, index], parts.truth[:, index])
+            (
+                f'class {name!r} against all other parts: ',
+                parts.scores[:, index],
+                parts.truth[:, index],
+            )
             for index, name in enumerate(classes)
         ]
     else:

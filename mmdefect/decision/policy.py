@@ -22,8 +22,8 @@ from pydantic import (
 
 from mmdefect._version import __version__
 from mmdefect.decision.bands import Bands
-from mmdefect.decision.file_kind import file_kind
 from mmdefect.decision.evidence import Costs, Evidence, collect_evidence
+from mmdefect.decision.file_kind import file_kind
 from mmdefect.decision.part_scores import PartScores
 from mmdefect.decision.part_thresholds import PartThresholds
 from mmdefect.decision.pooling import Pooling

@@ -82,9 +82,7 @@ class Item:
         }
 
 
-def find_items(
-    images: Sequence[ImageResult], threshold: float | Sequence[float]
-) -> list[Item]:
+def find_items(images: Sequence[ImageResult], threshold: float | Sequence[float]) -> list[Item]:
     """List what is missed and what is wrong when detections count from a threshold on.
 
     Missed boxes come first: those found at no score lead, larger before smaller; then those

@@ -23,9 +23,7 @@ _EDGES = (0.0, 8.0, 32.0)
 _NAMES = ('cut by every tile', 'whole, 0 to 8 px', 'whole, 8 to 32 px', 'whole, 32 px and more')
 
 
-def place_items(
-    items: Sequence[Item], images: Sequence[ImageResult], grid: TileGrid
-) -> list[Item]:
+def place_items(items: Sequence[Item], images: Sequence[ImageResult], grid: TileGrid) -> list[Item]:
     """Add to every item the tile that shows it best.
 
     Args:

@@ -28,7 +28,7 @@ def call(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'parts'),
     [
-        (['tresholds'], ["no such command 'tresholds'; did you mean 'thresholds'? see mmdefect --help"]),
+        (['tresholds'], ["'tresholds'; did you mean 'thresholds'? see mmdefect --help"]),
         (['--versoin'], ['--versoin', 'did you mean --version?']),
         (['check'], ['missing argument CONFIG; see mmdefect check --help']),
         (['sample-data'], ['missing argument KIND; choose from: drill, shelf, steel;']),
@@ -36,12 +36,18 @@ def call(monkeypatch, capsys, tmp_path):
         (['split', 'a.json', 'x'], ["missing option '--ratios'"]),
         (['thresholds', 'a', '--beta', 'two'], ['--beta must be a number, got two;']),
         (['thresholds', 'a', '--seed', '1.5'], ['--seed must be a whole number, got 1.5;']),
-        (['thresholds', 'a', '--seed', '-1'], ['--seed must be greater than or equal to 0, got -1;']),
-        (['thresholds', 'a', '--target-recal', '1'], ['--target-recal; did you mean --target-recall?']),
+        (
+            ['thresholds', 'a', '--seed', '-1'],
+            ['--seed must be greater than or equal to 0, got -1'],
+        ),
+        (['thresholds', 'a', '--target-recal', '1'], ['did you mean --target-recall?']),
         (['thresholds', 'a', '--out'], ['--out']),
         (['thresholds', 'a', 'b'], ['got more than expected: b;']),
         (['convert', 'voc', 'a', 'b.json', '--size', '40'], ['2 arguments; write --size W H']),
-        (['convert', 'voc', 'a', 'b.json', '--size', '4x2', '3'], ['--size must be a whole number, got 4x2; write --size W H;']),
+        (
+            ['convert', 'voc', 'a', 'b.json', '--size', '4x2', '3'],
+            ['must be a whole number, got 4x2; write --size W H;'],
+        ),
         (['thresholds', 'a', '--out', '.'], ['--out .: is a folder; name a file in it']),
         (['thresholds', 'a', '--out', 'a.txt'], ['must end in .json; write a.json']),
         (['audit', 'a', '--out', 'a.txt'], ['must end in .html or .htm; write a.html']),

@@ -38,7 +38,8 @@ def test_per_class(results):
     for index, choice in enumerate(chosen.choices):
         alone = choose_threshold(parts.scores[:, index], parts.truth[:, index])
         assert choice == alone and chosen.by_class[index] == alone.point
-    with pytest.raises(NotCertifiedError, match="^class 'scratch' against all other parts: .* 59 defective parts") as error:
+    reason = "^class 'scratch' against all other parts: .* 59 defective parts"
+    with pytest.raises(NotCertifiedError, match=reason) as error:
         choose_part_thresholds(
             collect_parts(ResultsFile(results(100, 0))), ThresholdGoal(), per_class=True
         )

@@ -96,7 +96,7 @@ def test_no_score(score):
     'scores', [np.zeros((0, 2)), [0, 0], [[0, 0, 0]], [[0, 0], [0]], [['high', 0]], None, []]
 )
 def test_wrong_shapes(scores):
-    with pytest.raises(ValueError, match='^scores must have shape .*a number for each of rust, pit'):
+    with pytest.raises(ValueError, match='^scores must have shape .* for each of rust, pit'):
         policy().decide(scores)
 
 

@@ -45,7 +45,9 @@ def test_inside_the_tile_with_that_margin(data):
     edge = data.draw(st.sampled_from(['shift', 'pad']))
     grid = TileGrid((data.draw(st.integers(1, 40)), 30), data.draw(st.floats(0, 0.9)), edge)
     x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
-    box = np.array([x, y, data.draw(st.integers(x + 1, width)), data.draw(st.integers(y + 1, height))])
+    box = np.array(
+        [x, y, data.draw(st.integers(x + 1, width)), data.draw(st.integers(y + 1, height))]
+    )
     (tile,), (margin,) = tile_positions(grid, box[None].astype(float), width, height)
     tiles = grid.boxes(width, height)
     clipped = np.minimum(tiles, [width, height, width, height])

@@ -40,8 +40,8 @@ class SeverstalReader(BaseReader):
     The header is ``ImageId,ClassId,EncodedPixels`` or ``ImageId_ClassId,EncodedPixels``, its
     columns in any order. Runs are pairs of start and length, pixels counted from 1 down the
     columns. All images of the folder are read: those that the file does not name, or names with
-    empty runs only, are good; :attr:`notes` counts them and names the folders. Touching components of one class are one
-    box. The text of one file and one mask are in memory at a time.
+    empty runs only, are good; :attr:`notes` counts them and names the folders. Touching components
+    of one class are one box. The text of one file and one mask are in memory at a time.
 
     Of a folder every CSV file is read but ``sample_submission.csv``; with several files image
     ids become ``file:id``, and an image that an earlier file names is a problem in a later one.
