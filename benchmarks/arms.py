@@ -27,10 +27,11 @@ class Arm:
 
     Args:
         name (str): Of its row and its folder.
-        config (str): Config file, from the root of the repository; counts iterations.
-        iterations (int): Updates of the weights.
+        config (str): Config file, from the root of the repository.
+        iterations (int): Updates of the weights; epochs, where the config counts those.
         options (tuple[str, ...]): ``KEY=VALUE`` of ``--cfg-options``. Default none.
         start (Arm | None): Training whose last weights it starts from. Default None.
+        by_epoch (bool): The config counts epochs. Default False.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Arm:
     iterations: int
     options: tuple[str, ...] = ()
     start: Arm | None = None
+    by_epoch: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What the config counts, as the names of checkpoints say it."""
+        return 'epoch' if self.by_epoch else 'iter'
 
 
 def train(arm: Arm, seed: int, args: argparse.Namespace) -> Path:
@@ -52,16 +59,16 @@ def train(arm: Arm, seed: int, args: argparse.Namespace) -> Path:
         Path: The last checkpoint.
     """
     work_dir = args.work_dir / f'{arm.name.replace(" ", "_")}_seed{seed}'
-    last = work_dir / f'iter_{arm.iterations}.pth'
+    last = work_dir / f'{arm.unit}_{arm.iterations}.pth'
     if last.is_file():
         return last
     options = [
         f'randomness.seed={seed}',
-        f'train_cfg.max_iters={arm.iterations}',
+        f'train_cfg.max_{arm.unit}s={arm.iterations}',
         f'train_cfg.val_interval={arm.iterations}',
         # Only the last weights count, so nothing is chosen on the images that judge them.
         'default_hooks.checkpoint.save_best=None',
-        f'default_hooks.checkpoint.interval={min(250, arm.iterations)}',
+        f'default_hooks.checkpoint.interval={1 if arm.by_epoch else min(250, arm.iterations)}',
         *_data_options(args, 'val'),
         *arm.options,
     ]
