@@ -1,6 +1,7 @@
 """Do certified thresholds keep their promise?
 
-    python benchmarks/promise.py [--fits 1000] [--parts 20000 | --results FILE] [--json]
+    python benchmarks/promise.py [--fits 1000] [--parts 20000 | --results FILE [--splits 200]]
+        [--json]
 
 Simulated scores of a population of parts are known, so the true recall of every threshold is,
 too; with --results the labelled parts of a results file are taken as the population. Thresholds
@@ -10,6 +11,12 @@ minus two standard errors of the count, in every row, or the script exits with 1
 share, `peer` the share when the threshold is simply the highest one whose recall on the same parts
 reaches the target, as a curve would be read off. `expected` is the exact share for scores without
 ties: P(Binomial(n, 1 - recall) > misses allowed).
+
+With --results and --splits the parts are divided at random instead: per class, the parts that show
+it against the rest, the threshold is fitted on one half and its recall observed on the other. The
+exact expected share is that of scores without ties, P(BetaBinomial(other half, misses allowed + 1,
+n - misses allowed) <= (1 - recall) * other half); a class whose half is too small to certify the
+recall says so.
 """
 
 from __future__ import annotations
@@ -24,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import betabinom, binom
 
 from mmdefect.decision import (
     ResultsFile,
@@ -161,6 +168,60 @@ def measure(
                 }
 
 
+def measure_splits(
+    path: Path, splits: int, target: float, confidence: float, generator: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Fit on one half of the parts of a results file, look at the other, class by class.
+
+    Args:
+        path (Path): The file.
+        splits (int): How often.
+        target (float): Recall that is promised.
+        confidence (float): Confidence of the promise.
+        generator (np.random.Generator): Divides the parts.
+
+    Yields:
+        dict[str, Any]: A row per class.
+    """
+    results = ResultsFile(path)
+    images = [image for image in results if image.truth is not None]
+    for name in results.header.classes:
+        shown = np.array([name in image.truth for image in images])
+        scores = np.array([image.scores.get(name, 0.0) for image in images])
+        positives = scores[shown]
+        fitted = len(positives) // 2
+        rest = len(positives) - fitted
+        misses = allowed_misses(fitted, target, confidence)
+        row = {'name': f'{name}, {fitted} + {rest} parts', 'unit': 'share of splits'}
+        if misses is None:
+            yield {**row, 'ours': None, 'peer': None, 'ratio': None, 'expected': None, 'kept': True}
+            continue
+        kept = np.zeros(2)
+        for _ in range(splits):
+            order = generator.permutation(len(positives))
+            drawn, held = positives[order[:fitted]], positives[order[fitted:]]
+            calibration = np.concatenate([drawn, scores[~shown]])
+            labels = np.arange(len(calibration)) < fitted
+            ours = choose_threshold(calibration, labels, target, confidence).threshold
+            read_off = np.sort(drawn)[fitted - math.ceil(target * fitted)]
+            kept += [reaches(held, x).mean() >= target for x in (ours, read_off)]
+        ours, peer = kept / splits
+        # Fewer than all held-out misses that the promise allows: those below an order statistic.
+        expected = float(
+            betabinom.cdf(math.floor((1 - target) * rest + 1e-9), rest, misses + 1, fitted - misses)
+        )
+        needed = expected - 2 * math.sqrt(expected * (1 - expected) / splits)
+        yield {
+            **row,
+            'ours': float(ours),
+            'peer': float(peer),
+            'ratio': float(ours / peer) if peer else None,
+            'expected': expected,
+            'needed': needed,
+            'kept': bool(ours >= needed),
+        }
+
+
 def main() -> int:
     """Measure and print the shares.
 
@@ -176,6 +237,7 @@ def main() -> int:
     parser.add_argument('--fits', type=int, default=1000, help='per row')
     parser.add_argument('--parts', type=int, default=20_000, help='of either kind')
     parser.add_argument('--results', type=Path, help='results file taken as the population')
+    parser.add_argument('--splits', type=int, help='with --results: halves instead of draws')
     parser.add_argument('--target-recall', type=float, default=0.95)
     parser.add_argument('--confidence', type=float, default=0.95)
     parser.add_argument('--seed', type=int, default=0)
@@ -183,6 +245,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.fits < 1 or args.parts < 1:
         raise InputError(f'--fits and --parts must be 1 or more, got {args.fits}, {args.parts}')
+    if args.splits is not None and (args.splits < 1 or args.results is None):
+        raise InputError(f'--splits must be 1 or more, beside --results, got {args.splits}')
     for name in ('target_recall', 'confidence'):
         value = getattr(args, name)
         if not 0 < value < 1:
@@ -190,22 +254,30 @@ def main() -> int:
     with redirect_stdout(sys.stderr):
         machine = describe_machine()
     generator, rows = np.random.default_rng(args.seed), []
-    if args.results is None:
-        populations = draw_populations(args.parts, generator)
+    goal = (args.target_recall, args.confidence, generator)
+    if args.splits is not None:
+        found = measure_splits(args.results, args.splits, *goal)
+    elif args.results is not None:
+        found = measure(read_population(args.results), args.fits, *goal)
     else:
-        populations = read_population(args.results)
-    for row in measure(populations, args.fits, args.target_recall, args.confidence, generator):
+        found = measure(draw_populations(args.parts, generator), args.fits, *goal)
+    for row in found:
         rows.append(row)
         if not args.json:
-            verdict = 'kept' if row['kept'] else 'NOT KEPT'
-            print(
-                f'{row["name"]:38} ours {row["ours"]:.3f}, read off {row["peer"]:.3f}, expected '
-                f'{row["expected"]:.3f}, needed {row["needed"]:.3f}: {verdict}',
-                flush=True,
-            )
+            print(_line(row), flush=True)
     if args.json:
         print(json.dumps({'machine': machine, 'rows': rows}))
     return 0 if all(row['kept'] for row in rows) else 1
+
+
+def _line(row: dict[str, Any]) -> str:
+    if row['ours'] is None:
+        return f'{row["name"]:38} too few parts to certify this recall'
+    verdict = 'kept' if row['kept'] else 'NOT KEPT'
+    return (
+        f'{row["name"]:38} ours {row["ours"]:.3f}, read off {row["peer"]:.3f}, expected '
+        f'{row["expected"]:.3f}, needed {row["needed"]:.3f}: {verdict}'
+    )
 
 
 if __name__ == '__main__':
