@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -79,6 +80,19 @@ model = dict(
     ),
 }
 
+# A process of `run_tool`.
+_TOOL = """
+import os, runpy, sys
+os.chdir(cwd)
+os.environ.clear()
+os.environ.update(environment)
+sys.path[:0] = filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))
+for number, path in ((1, out), (2, err)):
+    os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+sys.argv = arguments
+runpy.run_path(arguments[0], run_name='__main__')
+"""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -136,6 +150,24 @@ def _own_globals():
         kind = kinds.pop()
         kinds.extend(kind.__subclasses__())
         getattr(kind, '_instance_dict', {}).clear()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _each_config_is_formatted_once():
+    """A runner formats its config for the log, its copy, TensorBoard and every checkpoint."""
+    from yapf.yapflib import yapf_api
+
+    format_code, known = yapf_api.FormatCode, {}
+
+    def once(text, **options):
+        key = text, repr(options)
+        if key not in known:
+            known[key] = format_code(text, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', once)
+        yield
 
 
 @pytest.fixture(scope='session')
@@ -208,5 +240,41 @@ def run_python() -> Callable[..., subprocess.CompletedProcess]:
             cwd=cwd, env=variables, timeout=timeout, capture_output=True, text=True,
             encoding='utf-8', errors='replace', check=False,
         )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def run_tool(tmp_path_factory, run_python) -> Callable[..., subprocess.CompletedProcess]:
+    """``run_tool('train', *arguments, cwd=ROOT, timeout=300)``: a script of ``tools``, one thread.
+
+    Its process is forked from one that has imported what the scripts import and nothing else:
+    that takes them longer than a tiny training. Where nothing can be forked, as ``run_python``.
+    """
+
+    def run(tool: str, *arguments, cwd: Path = ROOT, timeout: float = 300, **environment: str):
+        command = [str(ROOT / 'tools' / f'{tool}.py'), *map(str, arguments)]
+        if 'forkserver' not in multiprocessing.get_all_start_methods():
+            return run_python(*command, cwd=cwd, timeout=timeout, **environment)
+        context = multiprocessing.get_context('forkserver')
+        context.set_forkserver_preload(['mmdefect.engine.launch'])
+        folder = tmp_path_factory.mktemp('run_tool')
+        out, err = folder / 'out', folder / 'err'
+        with pytest.MonkeyPatch.context() as patch:
+            # Read where torch is imported: when the first process is started.
+            patch.setenv('OMP_NUM_THREADS', '1')
+            patch.setenv('MPLBACKEND', 'Agg')
+            variables = {**os.environ, **environment}
+            given = dict(
+                arguments=command, cwd=str(cwd), environment=variables, out=str(out), err=str(err)
+            )
+            process = context.Process(target=exec, args=(_TOOL, given))
+            process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(command, timeout)
+        texts = [path.read_text(encoding='utf-8', errors='replace') for path in (out, err)]
+        return subprocess.CompletedProcess(command, process.exitcode, *texts)
 
     return run

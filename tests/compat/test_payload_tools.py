@@ -41,14 +41,17 @@ def bad(tmp_path, tiny_trained, mark):
 
 @pytest.mark.parametrize('tools', [OURS, UPSTREAM], ids=['ours', 'upstream'])
 @pytest.mark.parametrize('tool', ['train.py', 'test.py'])
-def test_payload(run_python, tmp_path, tiny_config, bad, mark, tools, tool):
+def test_payload(run_python, run_tool, tmp_path, tiny_config, bad, mark, tools, tool):
     if not (tools / tool).is_file():
         pytest.skip('MMDetection was installed without its tools')
     arguments = [bad] if tool == 'test.py' else ['--resume', bad]
     work = ('--work-dir', tmp_path / 'work')
     # MMDetection's test.py imports models before it reads the config.
     start = ('-m', 'mmdefect.compat') if (tools, tool) == (UPSTREAM, 'test.py') else ()
-    done = run_python('-W', 'ignore', *start, tools / tool, tiny_config, *arguments, *work)
+    if tools == OURS:
+        done = run_tool(tool.removesuffix('.py'), tiny_config, *arguments, *work)
+    else:
+        done = run_python('-W', 'ignore', *start, tools / tool, tiny_config, *arguments, *work)
     assert not mark.exists()
     if tools == OURS:
         assert done.returncode == 2, done.stderr
@@ -62,7 +65,7 @@ def test_payload(run_python, tmp_path, tiny_config, bad, mark, tools, tool):
 
 @pytest.mark.parametrize('place', ['config', 'hub'])
 def test_code_in_the_config_text_is_dropped_on_resume(
-    run_python, tmp_path, tiny_config, tiny_trained, mark, place
+    run_tool, tmp_path, tiny_config, tiny_trained, mark, place
 ):
     content = load(tiny_trained.checkpoint)
     text = f'{content["meta"]["cfg"]}\nopen({str(mark)!r}, "w")\n'
@@ -71,8 +74,8 @@ def test_code_in_the_config_text_is_dropped_on_resume(
     else:
         content['message_hub']['runtime_info']['cfg'] = text
     torch.save(content, tmp_path / 'code.pth')
-    done = run_python(
-        OURS / 'train.py', tiny_config, '--resume', tmp_path / 'code.pth',
+    done = run_tool(
+        'train', tiny_config, '--resume', tmp_path / 'code.pth',
         '--work-dir', tmp_path / 'work', '--cfg-options', 'train_cfg.max_epochs=2',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -86,12 +86,12 @@ def test_trains_and_predicts_what_it_trained(config_file, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('flags', [[], ['--amp']], ids=['float32', 'bfloat16'])
-def test_both_tools_as_processes(run_python, config_file, tmp_path, flags):
-    done = run_python('tools/train.py', config_file, '--work-dir', tmp_path / 'work', *flags)
+def test_both_tools_as_processes(run_tool, config_file, tmp_path, flags):
+    done = run_tool('train', config_file, '--work-dir', tmp_path / 'work', *flags)
     assert done.returncode == 0, done.stderr
     checkpoint = tmp_path / 'work/epoch_1.pth'
-    done = run_python(
-        'tools/test.py', config_file, checkpoint, '--work-dir', tmp_path / 'test',
+    done = run_tool(
+        'test', config_file, checkpoint, '--work-dir', tmp_path / 'test',
         '--out', tmp_path / 'found.pkl',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

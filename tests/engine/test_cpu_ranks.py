@@ -111,7 +111,7 @@ def scores(text):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='a bash script')
-def test_training_and_test_by_the_scripts(make_config, run_script, run_python, tmp_path):
+def test_training_and_test_by_the_scripts(make_config, run_script, run_tool, tmp_path):
     config = make_config(tmp_path)
     done = run_script('dist_train.sh', config, 2, '--device', 'cpu', '--work-dir', tmp_path / 'a')
     assert done.returncode == 0, done.stderr[-3000:]
@@ -122,7 +122,7 @@ def test_training_and_test_by_the_scripts(make_config, run_script, run_python, t
         'dist_test.sh', config, checkpoint, 2, '--device=cpu', '--work-dir', tmp_path / 'b'
     )
     assert two.returncode == 0, two.stderr[-3000:]
-    one = run_python('tools/test.py', config, checkpoint, '--work-dir', tmp_path / 'c')
+    one = run_tool('test', config, checkpoint, '--work-dir', tmp_path / 'c')
     assert one.returncode == 0, one.stderr[-3000:]
     assert scores(two.stdout) == scores(one.stdout) != ''
 

@@ -142,17 +142,15 @@ def parts(tmp_path, write_coco):
 
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('kind', ['faster_rcnn', 'semi'])
-def test_killed_and_resumed_equals_one_go(
-    kind, workers, make_detector, parts, tmp_path, run_python
-):
+def test_killed_and_resumed_equals_one_go(kind, workers, make_detector, parts, tmp_path, run_tool):
     (tmp_path / 'kill_hook.py').write_text(_KILL_HOOK)
     text = _SEMI if kind == 'semi' else _PLAIN
     text = text.format(workers=workers, parts=parts.as_posix()) + _SCHEDULE
     config = make_detector(kind, text)
 
     def train(name, *flags, **environment):
-        return run_python(
-            'tools/train.py', config, '--work-dir', tmp_path / name, *flags,
+        return run_tool(
+            'train', config, '--work-dir', tmp_path / name, *flags,
             PYTHONPATH=str(tmp_path), **environment,
         )  # fmt: skip
 
@@ -290,20 +288,21 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 """
 
 
-def test_no_room_for_a_checkpoint(tiny_config, tmp_path, run_python):
+def test_no_room_for_a_checkpoint(tiny_config, tmp_path, run_python, run_tool):
     script = tmp_path / 'limited.py'
     script.write_text(_LIMITED)
-    arguments = (ROOT / 'tools/train.py', tiny_config, '--work-dir', tmp_path / 'work')
-    done = run_python(*arguments)
+    arguments = (tiny_config, '--work-dir', tmp_path / 'work')
+    done = run_tool('train', *arguments)
     assert done.returncode == 0, done.stderr
     before = (tmp_path / 'work' / 'epoch_1.pth').read_bytes()
     more = ('--resume', '--cfg-options', 'train_cfg.max_epochs=2')
-    done = run_python(script, *arguments, *more, PYTHONWARNINGS='ignore', PYTHONPATH=str(ROOT))
+    limited = (script, ROOT / 'tools/train.py', *arguments, *more)
+    done = run_python(*limited, PYTHONWARNINGS='ignore', PYTHONPATH=str(ROOT))
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith('mmdefect: ') and 'epoch_2.pth: cannot be written' in line
     assert (tmp_path / 'work' / 'epoch_1.pth').read_bytes() == before
     assert not list((tmp_path / 'work').glob('.*'))
-    done = run_python(*arguments, *more)
+    done = run_tool('train', *arguments, *more)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'work' / 'epoch_2.pth').is_file()

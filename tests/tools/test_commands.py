@@ -31,8 +31,8 @@ def test_missing_config(run_python, tmp_path, tool):
 
 
 @pytest.mark.parametrize('tool', ['train', 'test'])
-def test_flags_are_those_of_mmdetection(run_python, tool):
-    done = run_python(f'tools/{tool}.py', '--help')
+def test_flags_are_those_of_mmdetection(run_tool, tool):
+    done = run_tool(tool, '--help')
     flags = ['--work-dir', '--cfg-options', '--launcher', '--local_rank']
     own = {'train': ['--resume', '--amp', '--auto-scale-lr'], 'test': ['--out', '--show-dir']}
     flags += own[tool]
@@ -41,10 +41,10 @@ def test_flags_are_those_of_mmdetection(run_python, tool):
 
 
 @pytest.mark.slow
-def test_train_resume_and_test(run_python, tmp_path, tiny_config, tiny_coco):
+def test_train_resume_and_test(run_tool, tmp_path, tiny_config, tiny_coco):
     work_dir = tmp_path / 'work'
-    done = run_python(
-        'tools/train.py', tiny_config, '--work-dir', work_dir, '--amp', '--launcher', 'none',
+    done = run_tool(
+        'train', tiny_config, '--work-dir', work_dir, '--amp', '--launcher', 'none',
         '--cfg-options', 'randomness.seed=3', 'optim_wrapper.optimizer.lr=0.001',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -54,8 +54,8 @@ def test_train_resume_and_test(run_python, tmp_path, tiny_config, tiny_coco):
     assert saved['meta']['seed'] == 3
 
     # A float32 run goes on from the mixed one, in the second epoch.
-    done = run_python(
-        'tools/train.py', tiny_config, '--work-dir', work_dir, '--resume', '--amp',
+    done = run_tool(
+        'train', tiny_config, '--work-dir', work_dir, '--resume', '--amp',
         '--cfg-options', 'train_cfg.max_epochs=2',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -64,8 +64,8 @@ def test_train_resume_and_test(run_python, tmp_path, tiny_config, tiny_coco):
     assert json.loads((work_dir / 'evaluation.json').read_text())['epoch'] == 2
 
     out = tmp_path / 'predictions.pkl'
-    done = run_python(
-        'tools/test.py', tiny_config, work_dir / 'epoch_2.pth', '--work-dir', tmp_path / 'test',
+    done = run_tool(
+        'test', tiny_config, work_dir / 'epoch_2.pth', '--work-dir', tmp_path / 'test',
         '--out', out, '--show-dir', 'drawn',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -77,9 +77,9 @@ def test_train_resume_and_test(run_python, tmp_path, tiny_config, tiny_coco):
 
 
 @pytest.mark.slow
-def test_resume_without_a_checkpoint_yet_starts(run_python, tmp_path, tiny_config, tiny_trained):
-    done = run_python(
-        'tools/train.py', tiny_config, '--work-dir', tmp_path / 'work', '--resume',
+def test_resume_without_a_checkpoint_yet_starts(run_tool, tmp_path, tiny_config, tiny_trained):
+    done = run_tool(
+        'train', tiny_config, '--work-dir', tmp_path / 'work', '--resume',
         '--cfg-options', f'load_from={tiny_trained.checkpoint}',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
