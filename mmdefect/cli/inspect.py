@@ -138,11 +138,8 @@ def inspect(
             merge=None if merge is None else merge.value,
         )
         summary = inspection.run(make_scorer, update)
-    if inspection.policy is not None and inspection.policy.policy.inference is None:
-        print(
-            f'mmdefect: {policy} does not say how its scores were made, so nothing was compared',
-            file=sys.stderr,
-        )
+    for doubt in inspection.doubts():
+        print(f'mmdefect: {policy}: {doubt}', file=sys.stderr)
     if as_json:
         print(json.dumps(summary.to_dict(), ensure_ascii=False))
     else:

@@ -24,6 +24,8 @@ from mmdefect.inference.results_log import ResultsLog
 __all__ = ['Inspection', 'SignedPolicy']
 
 _Part = tuple[bool, str]
+# How far the mean number of images of a part may be from that of the calibration.
+_MORE_OR_LESS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,26 @@ class Inspection:
             summary = run.summary
             write_json(self.out / 'summary.json', summary.to_dict(), indent=2)
         return summary
+
+    def doubts(self) -> list[str]:
+        """Say why the policy may not be about these parts, as far as that is no error.
+
+        Returns:
+            list[str]: Sentences; none without a policy.
+        """
+        if self.policy is None:
+            return []
+        policy, found = self.policy.policy, []
+        if policy.inference is None:
+            found.append('does not say how its scores were made, so that nothing was compared')
+        before = policy.evidence.images / max(policy.evidence.parts, 1)
+        now = len(self.parts) / max(len(self._members), 1)
+        if abs(now - before) > _MORE_OR_LESS * before:
+            found.append(
+                f'was chosen on parts of {before:.3g} images, and these have {now:.3g}; it '
+                'certifies nothing about them'
+            )
+        return found
 
     def _check_classes(self, classes: Sequence[str]) -> None:
         if self.policy is not None and sorted(self.policy.policy.classes) != sorted(classes):

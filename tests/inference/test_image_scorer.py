@@ -9,13 +9,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine.model import BaseDataPreprocessor, BaseModel
 from PIL import Image
 
 from mmdefect.decision import ResultsFile
 from mmdefect.engine import launch
 from mmdefect.engine.predict import TrainedModel, load_model
 from mmdefect.errors import InputError
-from mmdefect.inference import Inspector, TileGrid
+from mmdefect.inference import Inspector, TiledClassifier, TileGrid
 from mmdefect.inference.image_scorer import ImageScorer
 
 
@@ -135,3 +136,25 @@ def test_models_of_several_views():
     steps = [dict(type='mmdefect.PerView', transforms=[])]
     with pytest.raises(InputError, match='several views .*tools/test.py --out'):
         ImageScorer(TrainedModel(torch.nn.Identity(), steps, ['rust']))
+
+
+def test_a_classifier_of_tiles(files):
+    class Grey(BaseModel):
+        def __init__(self):
+            super().__init__(data_preprocessor=BaseDataPreprocessor())
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            return inputs[:, :2].float().amax((2, 3)) / 64 - 2
+
+    pack = dict(type='mmdefect.PackInputs', meta_keys=('img_path', 'ori_shape', 'img_shape'))
+    classifier = TiledClassifier(classifier=dict(type=Grey), size=(48, 48))
+    model = TrainedModel(classifier, [dict(type='mmdefect.LoadImage'), pack], ('chip', 'rust'))
+    scored = list(ImageScorer(model).score(files.values()))
+    assert [name for name, item in zip(files, scored, strict=True) if item.scores] == READABLE
+    pixels = ImageScorer(model).pixels(files['1_good'])
+    expected = 1 / (1 + np.exp(2 - pixels[..., :2].max((0, 1)) / 64))
+    assert list(scored[0].scores.scores.values()) == pytest.approx(expected, abs=1e-5)
+    # Four tiles, two classes, the best first.
+    assert len(scored[0].scores.boxes) == 8
+    assert scored[0].scores.boxes[0][5] == max(scored[0].scores.scores.values())

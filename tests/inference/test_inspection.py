@@ -185,6 +185,25 @@ def test_more_images_later(run, tmp_path, images):
     assert decisions(tmp_path)[0]['a']['outcome'] == 'FAIL'
 
 
+@pytest.mark.parametrize(
+    ('pattern', 'images', 'doubts'),
+    [(None, 59, ['how its scores']), (PATTERN, 59, ['how its scores', 'parts of 1 images, and']),
+     (PATTERN, 2 * 59, ['how its scores'])],
+)  # fmt: skip
+def test_doubts(tmp_path, make_policy, pattern, images, doubts):
+    parts = PartPattern(pattern).parts(['a_v0.png', 'a_v1.png', 'b_v0.png', 'b_v1.png'])
+    policy = make_policy()
+    policy = policy.model_copy(
+        update={'evidence': policy.evidence.model_copy(update={'images': images})}
+    )
+    header = ResultsHeader(model=SHA, classes=['?'])
+    assert Inspection(tmp_path, parts, header).doubts() == []
+    found = Inspection(tmp_path, parts, header, SignedPolicy(policy, SHA)).doubts()
+    assert len(found) == len(doubts)
+    for text, doubt in zip(doubts, found, strict=True):
+        assert text in doubt
+
+
 def test_views_that_lack(run):
     assert run(views=3)[0].outcomes == {'HOLD': 3, 'FAIL': 1}
 
