@@ -8,6 +8,8 @@ _base_ = [
 ]
 
 # ---- often changed ----------------------------------------------------------------------------
+scale = 0.5  # of tiles before the network sees them; 1 finds fainter defects and costs four times
+lr = 1e-3  # peak learning rate, for batches of 16 tiles
 # One class for defects of whatever kind. To tell them apart: the names of _base_/datasets/steel.py
 # and single_class = False.
 labels = ('defect',)
@@ -21,12 +23,14 @@ defect_share = 0.41  # share of training tiles with a defect; with 'auto' the we
 brightness = contrast = 0.2  # largest change, as a share
 
 # ---- rarely -----------------------------------------------------------------------------------
+resize = dict(type='Resize', scale_factor=scale)
 _base_.classifier.head.num_classes = len(labels)
 model = dict(
     type='mmdefect.TiledClassifier',
     classifier=_base_.classifier,
     size=_base_.tile_size,
     overlap=_base_.overlap,
+    pipeline=[resize],
     pool=_base_.pool,
 )
 truth = dict(metainfo=dict(classes=labels), single_class=single_class)
@@ -36,6 +40,7 @@ train_dataloader = dict(
         dataset=truth,
         pipeline=[
             _base_.flip,
+            resize,
             dict(type='mmpretrain.ColorJitter', brightness=brightness, contrast=contrast),
             dict(type='mmdefect.BoxesToScores', num_classes=len(labels)),
             dict(type='mmpretrain.PackInputs', meta_keys=('img_path', 'tile', 'img_shape')),
@@ -46,6 +51,8 @@ val_dataloader = dict(dataset=truth)
 test_dataloader = dict(dataset=truth)
 val_evaluator = [_base_.part_metric]
 test_evaluator = val_evaluator
+optim_wrapper = dict(optimizer=dict(lr=lr))
+auto_scale_lr = dict(base_batch_size=16)
 custom_hooks = _base_.custom_hooks + [
     dict(type='mmdefect.LabelWeightHook', weights=weights),
     dict(type='mmdefect.FreezeSchedule', epochs=frozen_epochs, parts=['classifier.backbone']),

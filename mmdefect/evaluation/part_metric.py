@@ -36,7 +36,7 @@ class ScoredImage:
     Args:
         part (str): Part id; the path of an image that is its own part.
         scores (np.ndarray): Highest score per class, float64, shape (C,).
-        truth (np.ndarray): Which classes it shows, bool, shape (C,).
+        truth (np.ndarray | None): Which classes it shows, bool, shape (C,); None if nobody says.
 
     Example:
         >>> ScoredImage('part 1', np.array([0.9]), np.array([True])).part
@@ -45,7 +45,7 @@ class ScoredImage:
 
     part: str
     scores: npt.NDArray[np.float64]
-    truth: npt.NDArray[np.bool_]
+    truth: npt.NDArray[np.bool_] | None
 
 
 @METRICS.register_module()
@@ -61,7 +61,8 @@ class PartMetric(BaseMetric):
     that took part in neither (``mmdefect thresholds``): this one is fitted to the parts it is
     measured on.
 
-    Ground truth is the dataset's ``instances``; ignored boxes do not count. Scores are the
+    Ground truth is the dataset's ``instances``; ignored boxes do not count, and a part with an
+    image that has no others is left out, as nobody says whether it is good. Scores are the
     model's ``pred_score`` (C,) of :class:`mmdefect.inference.TiledClassifier`, or the highest per
     class of its ``pred_instances``.
 
@@ -187,6 +188,11 @@ class PartMetric(BaseMetric):
         parts: dict[str, list[ScoredImage]] = {}
         for image in results:
             parts.setdefault(image.part, []).append(image)
+        parts = {
+            part: images
+            for part, images in parts.items()
+            if all(image.truth is not None for image in images)
+        }
         shape = (len(parts), classes)
         scores = [
             self.pooling.pool(np.array([image.scores for image in images]))
@@ -259,10 +265,9 @@ def read_scores(sample: dict, classes: int) -> ScoredImage:
                 f"PartMetric: the meta key '{key}' does not reach the metric; pack with "
                 "dict(type='mmdefect.PackInputs') or add it to meta_keys of PackDetInputs"
             )
-    truth = np.zeros(classes, bool)
-    truth[[item['bbox_label'] for item in sample['instances'] if not item.get('ignore_flag')]] = (
-        True
-    )
+    instances = sample['instances']
+    labels = [item['bbox_label'] for item in instances if not item.get('ignore_flag', 0)]
+    truth = None if instances and not labels else np.isin(np.arange(classes), labels)
     if 'pred_score' in sample:
         scores = sample['pred_score'].detach().cpu().double().numpy()
         if scores.shape != (classes,):

@@ -92,7 +92,9 @@ def test_images_pool_to_parts_and_classes_are_told_apart():
     samples = [
         sample([0.9, 0.0], 0, part='p', path='1'), sample([0.2, 0.1], part='p', path='2'),
         sample([0.1, 0.8], part='q', path='3'), sample([0.3, 0.3], 1, part='q', path='4'),
-        sample([0.4, 0.2], part='r', path='5'), sample([0.0, 0.0], path='6', ignored=(1,)),
+        sample([0.4, 0.2], part='r', path='5'), sample([0.0, 0.0], path='6'),
+        # Nobody says whether it is good.
+        sample([0.9, 0.9], path='7', ignored=(1,)),
     ]  # fmt: skip
     found = measure(samples, ('chip', 'rust'), max_false_alarms=0)
     assert (found['mmdefect/part_recall'], found['mmdefect/part_prevalence']) == (1, 0.5)

@@ -175,8 +175,11 @@ def _adapt(
 
 
 def _is_class_layer(key: str) -> bool:
-    """``bbox_head.retina_cls.weight``, ``rtm_cls.0.bias``, ``fc_cls``; not ``cls_convs``."""
-    return any(part.endswith('cls') for part in key.split('.'))
+    """``bbox_head.retina_cls.weight``, ``rtm_cls.0.bias``, ``fc_cls``; not ``cls_convs``.
+
+    Of MMPretrain's classifiers ``head.fc.weight``.
+    """
+    return key.startswith('head.fc.') or any(part.endswith('cls') for part in key.split('.'))
 
 
 def _dataset_classes(runner: Any) -> tuple[str, ...]:

@@ -75,8 +75,9 @@ def check_class_count(model: Any, dataset: Any) -> None:
     model = model.module if is_model_wrapper(model) else model
     for name, module in model.named_modules():
         count = getattr(module, 'num_classes', None)
+        part = name.rpartition('.')[2]
         # An RPN always has one class, "object", and so has no name to compare.
-        is_head = name.endswith('_head') and not name.endswith('rpn_head')
+        is_head = part == 'head' or (part.endswith('_head') and part != 'rpn_head')
         if is_head and isinstance(count, int) and count != len(classes):
             raise InputError(
                 f'model.{name}.num_classes is {count}, but the data set has {len(classes)} '

@@ -322,3 +322,26 @@ def test_a_detector_starts_student_and_teacher(tmp_path):
         CheckpointMatchHook().after_load_checkpoint(
             runner, {'state_dict': {'backbone.other': torch.zeros(1)}}
         )
+
+
+def test_heads_of_classifiers_follow_class_names():
+    model = torch.nn.Module()
+    model.backbone, model.head = torch.nn.Linear(2, 2), torch.nn.Module()
+    model.head.fc = torch.nn.Linear(2, 2)
+    loop = IterBasedTrainLoop.__new__(IterBasedTrainLoop)
+    loop._dataloader = loop.dataloader = SimpleNamespace(
+        dataset=SimpleNamespace(metainfo={'classes': ('rust', 'chip')})
+    )
+    runner = SimpleNamespace(
+        model=model, _load_from='a.pth', _train_loop=loop, _val_loop=None, _test_loop=None,
+        _resume=False, logger=logging.getLogger('match'),
+    )  # fmt: skip
+    state = {key: torch.randn_like(value) for key, value in model.state_dict().items()}
+    checkpoint = {
+        'state_dict': dict(state),
+        'meta': {'dataset_meta': {'classes': ('chip', 'rust')}},
+    }
+    CheckpointMatchHook().after_load_checkpoint(runner, checkpoint)
+    for key in ('head.fc.weight', 'head.fc.bias'):
+        assert torch.equal(checkpoint['state_dict'][key], state[key].flip(0))
+    assert torch.equal(checkpoint['state_dict']['backbone.bias'], state['backbone.bias'])

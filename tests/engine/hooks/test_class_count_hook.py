@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 from mmdefect.engine.hooks import ClassCountHook
+from mmdefect.engine.hooks.class_count_hook import check_class_count
 from mmdefect.errors import InputError
 
 
@@ -42,3 +43,12 @@ def test_no_names_and_unknown_key():
     ClassCountHook().before_train(runner(2, ()))
     with pytest.raises(InputError, match="unknown key 'x'"):
         ClassCountHook(x=1)
+
+
+def test_heads_of_classifiers_too():
+    model = nn.Module()
+    model.classifier = nn.Module()
+    model.classifier.head = Head(2)
+    dataset = SimpleNamespace(metainfo={'classes': ('a', 'b', 'c')})
+    with pytest.raises(InputError, match=r'model\.classifier\.head\.num_classes is 2'):
+        check_class_count(model, dataset)
