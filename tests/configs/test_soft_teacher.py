@@ -24,7 +24,7 @@ TINY = [
     'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
     'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False',
     'default_hooks.logger.interval=1', 'default_hooks.checkpoint.interval=2',
-    'train_cfg.max_iters=4', 'train_cfg.val_interval=4',
+    'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
 ]  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def test_burn_in_alone_then_the_soft_teacher_goes_on_from_it(load, kind, tmp_pat
         return sorted(work_dir.rglob('*.log'))[-1].read_text()
 
     train(f'supervised_{kind}', 'model')
-    burnt_in = tmp_path / f'supervised_{kind}' / 'iter_4.pth'
+    burnt_in = tmp_path / f'supervised_{kind}' / 'iter_2.pth'
     thresholds = [f'model.semi_train_cfg.thresholds.{key}=0.06' for key in ('initial', 'cls')]
     if kind != 'retinanet':
         thresholds.append('model.semi_train_cfg.thresholds.rpn=0.06')
@@ -159,11 +159,11 @@ def test_burn_in_alone_then_the_soft_teacher_goes_on_from_it(load, kind, tmp_pat
     )  # fmt: skip
     loaded = re.search(r'weights loaded: (.*)', log)[1]
     assert re.search(r'student (\d+) of \1\b', loaded) and re.search(r'teacher (\d+) of \1', loaded)
-    lines = re.findall(r'Iter\(train\) \[\d/4\].*', log)
-    assert len(lines) == 4
+    lines = re.findall(r'Iter\(train\) \[\d/2\].*', log)
+    assert len(lines) == 2
     assert not any('unsup_loss_cls' in line or 'pseudo/' in line for line in lines[:burn_in])
     for line in lines[burn_in:]:
         assert 'unsup_loss_cls' in line and 'pseudo/threshold/crazing' in line
         assert 'pseudo/recall/' in line
     assert 'teacher/mmdefect/AP50' in log and 'student/mmdefect/AP50' in log
-    assert (tmp_path / f'soft_teacher_{kind}' / 'iter_4.pth').is_file()
+    assert (tmp_path / f'soft_teacher_{kind}' / 'iter_2.pth').is_file()
