@@ -18,6 +18,11 @@ TINY = (
     'train_cfg.max_epochs=1 train_cfg.val_interval=1 '
     'train_dataloader.dataset.indices=16 val_dataloader.dataset.indices=16'
 )
+# Of trainings on tiles: the images are those of the data set inside.
+TINY_TILES = (
+    'train_cfg.max_epochs=1 train_cfg.val_interval=1 '
+    'train_dataloader.dataset.dataset.indices=8 val_dataloader.dataset.indices=4'
+)
 # Of trainings that count iterations.
 TINY_ITERATIONS = (
     'train_cfg.max_iters=2 train_cfg.val_interval=2 val_dataloader.dataset.indices=2 '
@@ -43,9 +48,11 @@ def with_budget(line, budget):
 
 
 def shortened(line):
+    if 'sample-data' in line:
+        return line.replace(' --level real', '')
     if 'tools/train.py' in line and '--help' not in line:
         by_iteration = 'soft_teacher' in line or 'supervised' in line
-        tiny = TINY_ITERATIONS if by_iteration else TINY
+        tiny = TINY_ITERATIONS if by_iteration else TINY_TILES if '_tiles.py' in line else TINY
         return f'{line} {tiny}' if '--cfg-options' in line else f'{line} --cfg-options {tiny}'
     if 'tools/test.py' in line:
         few = 'test_dataloader.dataset.indices=8'
