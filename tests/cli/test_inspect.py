@@ -106,6 +106,24 @@ def test_from_checkpoint_to_decisions(tiny_trained, results, policy, tmp_path):
     assert again['outcomes'] == summary['outcomes']
 
 
+def test_thresholds_know_what_the_model_has_seen(tiny_trained, results, tmp_path):
+    def thresholds(path):
+        arguments = ['thresholds', str(path), '--target-recall', '.3', '--rounds', '1', '--json']
+        return CliRunner().invoke(app, arguments)
+
+    done = thresholds(results)
+    assert done.exit_code == 1 and '8 of 8 calibration parts were trained on' in done.stderr
+    # The same checkpoint without the manifest of its training.
+    checkpoint = tmp_path / 'copied.pth'
+    shutil.copy(tiny_trained.checkpoint, checkpoint)
+    launch.test(
+        [str(tiny_trained.config), str(checkpoint), '--work-dir', str(tmp_path / 'work'), '--out',
+         str(tmp_path / 'results.jsonl')]
+    )  # fmt: skip
+    content = json.loads(thresholds(tmp_path / 'results.jsonl').stdout)
+    assert content['certified'] and content['overlap_with_training'] == 'unknown'
+
+
 def test_an_unreadable_image_and_parts(tiny_trained, policy, tmp_path):
     folder = tmp_path / 'line'
     folder.mkdir()
@@ -120,6 +138,7 @@ def test_an_unreadable_image_and_parts(tiny_trained, policy, tmp_path):
     assert done.exit_code == 0 and '4 images of 3 parts' in done.stdout
     assert '1 files passed over' in done.stdout and 'PASS 0' in done.stdout
     assert '1 images could not be inspected, on HOLD, such as' in done.stderr
+    assert 'was chosen on parts of 1 images, and these have 1.33' in done.stderr
     found = {line['part']: line for line in lines(tmp_path / 'out')}
     assert found['p1']['outcome'] in ('HOLD', 'FAIL')
     assert [image['readable'] for image in found['p1']['images']] == [True, False]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import mmdefect  # noqa: F401  lets MMDetection's models be imported
+from mmdefect.decision import ResultsFile, TrainingManifest
 from mmdefect.structures import EVALUATION_MIN_SCORE
 
 
@@ -47,6 +48,7 @@ def test_train(scripts, run_python, tiny_config, tmp_path):
     assert (work_dir / 'epoch_1.pth').is_file()
     record = json.loads((work_dir / 'evaluation.json').read_text())
     assert (record['epoch'], record['images_total']) == (1, 8)
+    assert len(TrainingManifest.beside(work_dir / 'epoch_1.pth').images) == 8
 
 
 @pytest.mark.slow
@@ -60,6 +62,18 @@ def test_test(predictions, tiny_trained):
     ours = json.loads((tiny_trained.work_dir / 'evaluation.json').read_text())
     assert upstream['checkpoint'] == 'epoch_1.pth'
     assert upstream['metrics'] == pytest.approx(ours['metrics'])
+
+
+@pytest.mark.slow
+def test_a_results_file(scripts, run_python, make_config, tiny_trained, tmp_path):
+    hook = "dict(type='mmdefect.ResultsFileHook', out='r.jsonl')"
+    config = make_config(tmp_path, extra=f'custom_hooks = _base_.custom_hooks + [{hook}]')
+    done = run_python(
+        '-m', 'mmdefect.compat', scripts / 'test.py', config, tiny_trained.checkpoint,
+        '--work-dir', tmp_path / 'work', cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list(ResultsFile(tmp_path / 'r.jsonl'))) == 8
 
 
 @pytest.mark.slow
