@@ -31,6 +31,8 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 _BIT_DEPTHS = (10, 12, 14, 16)
 _EXIF_ORIENTATION = 0x0112
+# Copied out of Pillow at a time: it holds four bytes a pixel of colour, and copies twice on export.
+_ROWS = 512
 _TIFF_BITS_PER_SAMPLE = 258
 _DECODE_ERRORS: tuple[type[Exception], ...] = (
     Image.DecompressionBombError,
@@ -238,6 +240,13 @@ remove its entry
 
 
 def _undecodable(path: str | Path, error: BaseException) -> ImageFileError:
+    if isinstance(error, Image.DecompressionBombError):
+        # Pillow refuses twice what it warns of.
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return ImageFileError(
+            f'{path}: more than {limit / 1e6:.0f} megapixels, as a decompression bomb has; cut the '
+            'image into parts or remove the file'
+        )
     if Path(path).stat().st_size == 0:
         reason = 'the file is empty'
     elif isinstance(error, UnidentifiedImageError):
@@ -269,8 +278,14 @@ def _decode_8bit(image: Image.Image) -> NDArray[np.uint8]:
     orientation = 1 if image.format == 'TIFF' else _orientation(image)
     image.load()
     grey = image.mode in ('1', 'L', 'LA', 'La')
-    pixels = np.asarray(image.convert('L' if grey else 'RGB'))
-    return _upright(pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), orientation)
+    mode = 'L' if grey else 'RGB'
+    width, height = image.size
+    pixels = np.empty((height, width) if grey else (height, width, 3), np.uint8)
+    for top in range(0, height, _ROWS):
+        rows = image.crop((0, top, width, min(top + _ROWS, height)))
+        part = np.asarray(rows if rows.mode == mode else rows.convert(mode))
+        pixels[top : top + _ROWS] = part if grey else cv2.cvtColor(part, cv2.COLOR_RGB2BGR)
+    return _upright(pixels, orientation)
 
 
 def _decode_deep(image: Image.Image, data: bytes) -> NDArray[Any]:

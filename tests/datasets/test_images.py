@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import struct
-from io import BytesIO
+import tracemalloc
+import zlib
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmdefect.datasets.images import _upright, decode_image, image_size, read_image
-from mmdefect.errors import InputError
+from mmdefect.errors import ImageFileError, InputError
 
 ORIENTATION = 0x0112
 
@@ -202,13 +203,46 @@ def test_float_tiff_is_refused(tmp_path):
         read_image(tmp_path / 'a.tiff')
 
 
-def test_decompression_bomb_is_input_error(tmp_path, monkeypatch):
-    buffer = BytesIO()
-    Image.new('L', (100, 100)).save(buffer, 'PNG')
-    (tmp_path / 'a.png').write_bytes(buffer.getvalue())
-    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
-    with pytest.raises(InputError, match='exceeds limit'):
-        read_image(tmp_path / 'a.png')
+def write_png(path, width, height, depth, *chunks):
+    """A PNG of grey zeros, written piece by piece."""
+    deflate = zlib.compressobj(9)
+    row = bytes(1 + width * depth // 8)
+    pixels = b''.join(deflate.compress(row) for _ in range(height)) + deflate.flush()
+    header = struct.pack('>IIBBBBB', width, height, depth, 0, 0, 0, 0)
+    with path.open('wb') as file:
+        file.write(b'\x89PNG\r\n\x1a\n')
+        for kind, data in ((b'IHDR', header), *chunks, (b'IDAT', pixels), (b'IEND', b'')):
+            check = zlib.crc32(kind + data)
+            file.write(struct.pack('>I', len(data)) + kind + data + struct.pack('>I', check))
+
+
+def test_decompression_bomb(tmp_path):
+    path = tmp_path / 'bomb.png'
+    write_png(path, 16_384, 11_000, 1)
+    assert path.stat().st_size < 1_000_000
+    tracemalloc.start()
+    for function in (read_image, image_size):
+        with pytest.raises(ImageFileError) as caught:
+            function(path)
+        message = str(caught.value)
+        assert message.startswith(f'{path}: more than 179 megapixels') and '\n' not in message
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_text_that_is_a_bomb(tmp_path):
+    text = b'comment\0\0' + zlib.compress(bytes(10_000_000), 9)
+    write_png(tmp_path / 'bomb.png', 8, 8, 8, (b'zTXt', text))
+    with pytest.raises(ImageFileError, match=r'bomb\.png: image cannot be decoded \(.*\); replace'):
+        read_image(tmp_path / 'bomb.png')
+
+
+def test_tall_images_are_copied_whole(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (1100, 3, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'colour.png')
+    assert np.array_equal(read_image(tmp_path / 'colour.png'), pixels[..., ::-1])
+    Image.fromarray(pixels[..., 0]).save(tmp_path / 'grey.png')
+    assert np.array_equal(read_image(tmp_path / 'grey.png', channels=1), pixels[..., :1])
 
 
 @pytest.mark.parametrize(('key', 'value'), [('bit_depth', 8), ('bit_depth', 0), ('channels', 4)])
