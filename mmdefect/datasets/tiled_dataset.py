@@ -47,7 +47,9 @@ class TiledDataset:
             up. Default ``'shift'``.
         min_visible (float): Share of a box, or of as much of a large one as a tile can show, from
             which a tile shows it as a defect; with less it is ignored. Default 0.3.
-        window (int): Loaded images kept at most, over all loader processes. Default 32.
+        window (int): Loaded images kept at most, over all loader processes. Batches are mixed from
+            their tiles: with BatchNorm and images that differ among themselves more than their
+            tiles do, take as many as fit into memory. Default 32.
         lazy_init (bool): Do not read annotations yet. Default False.
 
     Attributes:

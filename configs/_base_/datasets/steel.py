@@ -10,7 +10,9 @@ num_workers = 2  # loader processes
 # ---- sometimes --------------------------------------------------------------------------------
 defect_share = 0.5  # share of training tiles with a defect
 min_visible = 0.3  # share of a defect from which a tile shows it; with less it is ignored
-window = 32  # loaded strips kept while training
+# Loaded strips kept while training, 1.2 MB each. Batches are mixed from them: of few strips, whose
+# tiles are alike, BatchNorm would learn statistics that fit no other strip.
+window = 256
 strip_size = (1600, 256)  # (w, h) in pixels; run lengths mean nothing in another size
 classes = ('pitted', 'crazing', 'scratch', 'patch')
 max_dets = 100  # best-scored detections counted per strip and class; a model that keeps fewer
