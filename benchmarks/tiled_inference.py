@@ -1,6 +1,7 @@
 """Tiled inference: SAHI's adapter of MMDetection against ours in float32 and bfloat16.
 
     python benchmarks/tiled_inference.py [--checkpoint A.pth] [--rounds 5] [--json]
+    python benchmarks/tiled_inference.py --megapixels 100 [--overlap 0.1] [--json]
 
 Both read the same image files, cut them into the same tiles, and see them through the same config
 and checkpoint, score threshold and NMS of the merged boxes; they take turns in this process. SAHI,
@@ -12,14 +13,22 @@ The model is RetinaNet R18 for six classes. Without a checkpoint its weights are
 threshold lets ten boxes of a tile pass, so that there is something to merge. The last row counts
 the boxes of both sides; its share are those of SAHI that ours match: same class, IoU above .9,
 scores no more than .01 apart.
+
+With --megapixels one PNG file of that size goes through ours alone, in bfloat16, in a process of
+its own. Printed are the peak of its memory, the peak before, after one batch of tiles, and the
+bytes of the decoded image; shares are those of the first.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import resource
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,7 +45,8 @@ from peers import (
     use_compiled_environment,
 )
 from sahi_environment import use_sahi_environment
-from timing import DEVICE, alternate, make_rows, print_rows
+from sahi_peer import agreement, sahi_step
+from timing import alternate, make_rows, print_rows
 
 from mmdefect.engine.launch import run
 
@@ -57,14 +67,84 @@ def main() -> None:
     parser.add_argument('--batch', type=int, default=8, help='tiles in a batch')
     parser.add_argument('--rounds', type=int, default=5, help='turns')
     parser.add_argument('--repeats', type=int, default=1, help='calls in a turn')
+    parser.add_argument('--megapixels', type=float, help='memory with an image of that size')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     args = parser.parse_args()
-    use_compiled_environment()
-    use_sahi_environment()
+    if args.megapixels:
+        # As 12,500 x 8,000.
+        height = round(math.sqrt(args.megapixels * 1e6 / 1.5625))
+        args.size, args.images = (round(1.5625 * height), height), 1
+    else:
+        use_compiled_environment()
+        use_sahi_environment()
     # Imports and loggers print; standard output is for the result.
     with redirect_stdout(sys.stderr), TemporaryDirectory() as folder:
-        rows = measure(args, Path(folder))
+        rows = (measure_memory if args.megapixels else measure)(args, Path(folder))
     print_rows(rows, args.json)
+
+
+def measure_memory(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """Measure the memory of one large image, in a process of its own.
+
+    Args:
+        args (argparse.Namespace): The command line.
+        folder (Path): For image, config and weights.
+
+    Returns:
+        list[dict[str, Any]]: Rows for ``print_rows``.
+    """
+    (path,) = write_images(folder, args)
+    with ProcessPoolExecutor(1, get_context('spawn')) as process:
+        files = write_model(folder, args)
+        peak, before, tiles = process.submit(peak_memory, path, *files, args).result()
+    width, height = args.size
+    values = {
+        f'peak memory, {width}x{height} px in {tiles} tiles': peak,
+        f'peak memory before, {args.batch} tiles': before,
+        'decoded image': 3 * width * height / 1e6,
+    }
+    return [
+        {'name': name, 'ours': value, 'peer': None, 'ratio': None, 'unit': 'MB',
+         'share': value / peak}
+        for name, value in values.items()
+    ]  # fmt: skip
+
+
+def peak_memory(
+    path: str, config: Path, checkpoint: Path, args: argparse.Namespace
+) -> tuple[float, float, int]:
+    """Inspect one batch of tiles, then an image file.
+
+    Args:
+        path (str): The file.
+        config (Path): Of the detector.
+        checkpoint (Path): Its weights.
+        args (argparse.Namespace): The command line.
+
+    Returns:
+        tuple[float, float, int]: Peak of the memory of this process in MB after all, and after the
+        one batch; number of tiles of the image.
+    """
+    from mmdefect.engine.predict import load_model
+    from mmdefect.inference import Inspector, TileGrid
+
+    def peak() -> float:
+        # macOS counts bytes, Linux KiB.
+        unit = 1 if sys.platform == 'darwin' else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+    model = load_model(config, checkpoint)
+    grid = TileGrid((args.tile, args.tile), args.overlap)
+    step = grid.stride[0]
+    strip = make_image(args.tile + (args.batch - 1) * step, args.tile)
+    options: dict[str, Any] = dict(batch_size=args.batch, amp=True)
+    (found,) = Inspector(model, grid, **options).inspect([strip])
+    threshold = args.score_thr
+    if args.checkpoint is None:
+        threshold = float(found.detections.scores[: BOXES_PER_TILE * found.tiles][-1])
+    before = peak()
+    (found,) = Inspector(model, grid, min_score=threshold, **options).inspect([path])
+    return peak(), before, found.tiles
 
 
 def measure(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
@@ -97,7 +177,7 @@ def measure(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
         # Between two scores, as one side counts the threshold itself and the other may not.
         best = -np.sort(-scores)[BOXES_PER_TILE * tiles - 1 :][:2]
         threshold = float(best.mean())
-    peer = sahi_step(config, checkpoint, paths, threshold, args)
+    peer = sahi_step(config, checkpoint, paths, threshold, MERGE_IOU, args)
     title = (
         f'RetinaNet R18 {args.size[0]}x{args.size[1]} px in {args.tile} px tiles, '
         f'overlap {args.overlap:g}, batch {args.batch}'
@@ -113,7 +193,7 @@ def measure(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
 
 
 def write_images(folder: Path, args: argparse.Namespace) -> list[str]:
-    """Smooth noise, as files.
+    """Write images of noise.
 
     Args:
         folder (Path): Where to.
@@ -122,15 +202,26 @@ def write_images(folder: Path, args: argparse.Namespace) -> list[str]:
     Returns:
         list[str]: Their paths.
     """
-    generator = np.random.default_rng(0)
-    width, height = args.size
-    paths = []
-    for number in range(args.images):
-        coarse = generator.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
-        pixels = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        paths.append(str(folder / f'{number}.png'))
-        cv2.imwrite(paths[-1], pixels)
+    paths = [str(folder / f'{number}.png') for number in range(args.images)]
+    for number, path in enumerate(paths):
+        cv2.imwrite(path, make_image(*args.size, seed=number))
     return paths
+
+
+def make_image(width: int, height: int, seed: int = 0) -> np.ndarray:
+    """Draw smooth noise.
+
+    Args:
+        width (int): In pixels.
+        height (int): In pixels.
+        seed (int): Of the noise. Default 0.
+
+    Returns:
+        np.ndarray: uint8, shape (h, w, 3).
+    """
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def write_model(folder: Path, args: argparse.Namespace) -> tuple[Path, Path]:
@@ -164,87 +255,6 @@ def write_model(folder: Path, args: argparse.Namespace) -> tuple[Path, Path]:
         meta = {'dataset_meta': {'classes': tuple(settings.classes)}}
         torch.save({'meta': meta, 'state_dict': build(detector).state_dict()}, checkpoint)
     return folder / 'config.py', checkpoint
-
-
-def sahi_step(
-    config: Path, checkpoint: Path, paths: list[str], threshold: float, args: argparse.Namespace
-) -> Callable[[], list[Any]]:
-    """Make a function that predicts the images with SAHI.
-
-    Args:
-        config (Path): Of the detector.
-        checkpoint (Path): Its weights.
-        paths (list[str]): Image files.
-        threshold (float): Lowest score.
-        args (argparse.Namespace): ``tile``, ``overlap`` and ``batch``.
-
-    Returns:
-        Callable: Returns SAHI's result of each image.
-    """
-    from sahi import AutoDetectionModel
-    from sahi.predict import get_sliced_prediction
-
-    model = AutoDetectionModel.from_pretrained(
-        model_type='mmdet',
-        model_path=str(checkpoint),
-        config_path=str(config),
-        confidence_threshold=threshold,
-        device=DEVICE,
-    )
-
-    def step() -> list[Any]:
-        return [
-            get_sliced_prediction(
-                path,
-                model,
-                slice_height=args.tile,
-                slice_width=args.tile,
-                overlap_height_ratio=args.overlap,
-                overlap_width_ratio=args.overlap,
-                perform_standard_pred=False,
-                postprocess_type='NMS',
-                postprocess_match_metric='IOU',
-                postprocess_match_threshold=MERGE_IOU,
-                verbose=0,
-                batch_size=args.batch,
-            )
-            for path in paths
-        ]
-
-    return step
-
-
-def agreement(ours: list[Any], theirs: list[Any]) -> dict[str, Any]:
-    """Count the boxes of both sides and those that agree.
-
-    Args:
-        ours (list[Detections]): Of each image.
-        theirs (list[PredictionResult]): SAHI's.
-
-    Returns:
-        dict[str, Any]: A row for ``print_rows``.
-    """
-    from mmdefect.ops.overlaps import as_columns, iou
-
-    agreed = total = 0
-    for mine, other in zip(ours, theirs, strict=True):
-        found = other.object_prediction_list
-        boxes = torch.tensor([item.bbox.to_xyxy() for item in found]).reshape(-1, 4)
-        scores = torch.tensor([item.score.value for item in found])
-        labels = torch.tensor([item.category.id for item in found])
-        overlap = iou(as_columns(boxes, 0), as_columns(torch.from_numpy(mine.boxes), 0), 0)
-        same = (overlap > 0.9) & (labels[:, None] == torch.from_numpy(mine.labels))
-        same &= (scores[:, None] - torch.from_numpy(mine.scores)).abs() < 0.01
-        agreed += int(same.any(1).sum())
-        total += len(found)
-    return {
-        'name': 'boxes after merging',
-        'ours': sum(map(len, ours)),
-        'peer': total,
-        'ratio': None,
-        'unit': 'boxes',
-        'share': agreed / max(total, 1),
-    }
 
 
 if __name__ == '__main__':

@@ -32,7 +32,7 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 _BIT_DEPTHS = (10, 12, 14, 16)
 _EXIF_ORIENTATION = 0x0112
 # Copied out of Pillow at a time: it holds four bytes a pixel of colour, and copies twice on export.
-_ROWS = 512
+_ROWS = 128
 _TIFF_BITS_PER_SAMPLE = 258
 _DECODE_ERRORS: tuple[type[Exception], ...] = (
     Image.DecompressionBombError,

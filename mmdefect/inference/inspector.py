@@ -43,7 +43,8 @@ class Inspector:
     Tiles see the steps of the model's test pipeline, such as ``Resize``; the image itself is only
     loaded by it. Batches are filled across images, results come in the order of the images, and
     do not depend on the batch size beyond rounding. Memory: two decoded images (one is loaded
-    while the other is cut), four batches of tiles, and the boxes found.
+    while the other is cut), the file of the one that is loaded with what decodes it (in colour
+    four bytes a pixel), four batches of tiles, what the model needs for one, and the boxes found.
 
     Args:
         model (TrainedModel): A detector with its test pipeline

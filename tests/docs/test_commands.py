@@ -80,6 +80,13 @@ def shortened(line):
         return with_budget(line, '--fits 100')
     if 'benchmarks/ops.py' in line:
         return with_budget(line, '--rounds 1')
+    if 'benchmarks/tiled_accuracy.py' in line:
+        # Any weights: those of the page come from long trainings.
+        given = re.findall(r'--(?:neu-det|deep-pcb) (\S+ \S+)', line)
+        made = [f'python {ROOT}/tests/docs/any_weights.py {files}' for files in given]
+        return ' && '.join([*made, with_budget(line, '--images 8 --tile 200 --seeds 0')])
+    if 'benchmarks/tiled_inference.py' in line and '--megapixels' in line:
+        return with_budget(line, '--megapixels 0.5')
     if 'benchmarks/tiled_inference.py' in line:
         return with_budget(line, '--size 512 256 --images 1 --rounds 1')
     if re.search(r'benchmarks/(train_step|inference|profile_step)\.py', line):
@@ -88,7 +95,7 @@ def shortened(line):
 
 
 def can_run(line):
-    real = re.search('MMDEFECT_DATA|neu|few_labels|two_view', line) is not None
+    real = re.search('MMDEFECT_DATA|neu|few_labels|two_view|tiled_accuracy', line) is not None
     return not line.startswith('source ') and ('MMDEFECT_DATA' in os.environ or not real)
 
 
