@@ -45,10 +45,11 @@ def roi_losses(
 
     One assignment, one sample and one pass through the head serve both losses, where MMDetection
     takes two: the boxes of either loss are assigned together. A RoI of a box that is not of the
-    classification loss is background there, or takes no part if the box is ignorable. Background RoIs weigh as much as the teacher is sure
-    of them; RoIs of a box weigh as the box does, in both losses. The classification loss of a
-    softmax head is divided by the sum of the weights before those of the boxes multiply them, so
-    that these act as factors; heads with sigmoids divide by the positives themselves.
+    classification loss is background there, or takes no part if the box is ignorable. Background
+    RoIs weigh as much as the teacher is sure of them; RoIs of a box weigh as the box does, in both
+    losses. The classification loss of a softmax head is divided by the sum of the weights before
+    those of the boxes multiply them, so that these act as factors; heads with sigmoids divide by
+    the positives themselves.
 
     Args:
         roi_head (nn.Module): The student's ``StandardRoIHead``.

@@ -36,7 +36,7 @@ model = dict(
         _delete_=True, classes=classes, thresholds=dict(initial=0.2, cls=0.1, rpn=0.1),
         policy=dict(clean_images='background')))
 """
-# Focal heads, every box a candidate, nothing random but the jitter, whose limit lets all boxes pass.
+# Focal heads, every box a candidate; nothing random but the jitter, whose limit lets all pass.
 SOFT_TEACHER_AS_ONE = """
 detector.backbone.norm_cfg = dict(type='GN', num_groups=4)
 detector.rpn_head = dict(
