@@ -63,7 +63,8 @@ def test_every_tile_of_every_strip_reaches_the_model(load, strips, name):
     tiles = 0
     for batch in Runner.build_dataloader(config.train_dataloader, seed=0):
         for image, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
-            assert tuple(image.shape) == (3, 256, 256)
+            side = 256 if name == DETECTOR else 256 * config.scale
+            assert tuple(image.shape) == (3, side, side)
             if name == DETECTOR:
                 count = len(sample.gt_instances)
             else:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.model import BaseDataPreprocessor, BaseModel
+from mmengine.registry import MODELS
 
 from mmdefect.geometry import TileGrid
 from mmdefect.inference import TiledClassifier
-from mmdefect.registry import MODELS
 
 WRONG = float('nan')
 
@@ -34,7 +34,7 @@ class BrightClassifier(BaseModel):
 def build(**options):
     options = {'size': (16, 12), **options}
     return TiledClassifier(
-        classifier=dict(type='mmdefect.BrightClassifier', broken=options.pop('broken', False)),
+        classifier=dict(type='mmengine.BrightClassifier', broken=options.pop('broken', False)),
         **options,
     ).eval()
 
