@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import typer
 
 from mmdefect.errors import (
     InputError,
@@ -108,7 +109,10 @@ def test_command_line_prints_one_line_and_exits_2(monkeypatch, capsys):
     def fail():
         raise InputError('train.json: no key "images"; give a COCO file')
 
-    monkeypatch.setattr(cli, 'app', fail)
+    app = typer.Typer()
+    app.command()(fail)
+    monkeypatch.setattr(cli, 'app', app)
+    monkeypatch.setattr('sys.argv', ['mmdefect'])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert caught.value.code == 2
