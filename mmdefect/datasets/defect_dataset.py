@@ -138,6 +138,7 @@ class DefectDataset(BaseDetDataset):
             InputError: Bad input and ``on_error`` is ``raise``; or no image is left.
         """
         reader = self._build_reader()
+        self.has_labels = reader.has_labels
         converter = RecordConverter(
             self._label_map(reader),
             reader.name,

@@ -20,6 +20,7 @@ from mmdefect.decision import (
     reaches,
 )
 from mmdefect.errors import InputError, reject_unknown_keys
+from mmdefect.evaluation.sample_scores import shown_classes
 from mmdefect.registry import METRICS
 
 __all__ = ['PartMetric', 'ScoredImage', 'read_scores']
@@ -265,9 +266,8 @@ def read_scores(sample: dict, classes: int) -> ScoredImage:
                 f"PartMetric: the meta key '{key}' does not reach the metric; pack with "
                 "dict(type='mmdefect.PackInputs') or add it to meta_keys of PackDetInputs"
             )
-    instances = sample['instances']
-    labels = [item['bbox_label'] for item in instances if not item.get('ignore_flag', 0)]
-    truth = None if instances and not labels else np.isin(np.arange(classes), labels)
+    shown = shown_classes(sample)
+    truth = None if shown is None else np.isin(np.arange(classes), shown)
     if 'pred_score' in sample:
         scores = sample['pred_score'].detach().cpu().double().numpy()
         if scores.shape != (classes,):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mmdefect.decision import ImageScores
 from mmdefect.errors import InputError
 
-__all__ = ['score_sample']
+__all__ = ['score_sample', 'shown_classes']
 
 # Tiles of a classifier that are kept, the best, as many as detectors of MMDetection keep boxes.
 _MOST_TILES = 100
@@ -60,7 +60,8 @@ def score_sample(
             "the meta key 'img_path' is not packed; pack with dict(type='mmdefect.PackInputs') or "
             'add it to meta_keys of PackDetInputs'
         )
-    truth = [classes[index] for index in _shown(sample)] if labelled and _is_told(sample) else None
+    shown = shown_classes(sample) if labelled else None
+    truth = None if shown is None else [classes[index] for index in shown]
     if sample.get('pred_instances') is not None:
         found = sample.pred_instances
         boxes, labels, scores = (_array(found[key]) for key in ('bboxes', 'labels', 'scores'))
@@ -86,21 +87,30 @@ def score_sample(
     return whole.model_copy(update={'boxes': line.boxes})
 
 
-def _is_told(sample: Any) -> bool:
-    """Whether anybody says what the image shows."""
-    if (instances := sample.get('instances')) is not None:
-        return not instances or any(not item.get('ignore_flag', 0) for item in instances)
-    truth, ignored = sample.get('gt_instances'), sample.get('ignored_instances')
-    return truth is not None and 'labels' in truth and (len(truth) > 0 or not len(ignored or ()))
+def shown_classes(sample: Any) -> list[int] | None:
+    """Say which classes an image shows.
 
+    Args:
+        sample (BaseDataElement | Mapping): With the meta key ``instances``, else ``gt_instances``.
 
-def _shown(sample: Any) -> list[int]:
-    """Classes that the image shows, sorted."""
+    Returns:
+        list[int]: Sorted, without those of ignored boxes; None if nobody says: there are neither
+        or ignored boxes alone.
+
+    Example:
+        >>> shown_classes(dict(instances=[dict(bbox_label=1, ignore_flag=0)]))
+        [1]
+    """
     if (instances := sample.get('instances')) is not None:
         labels = [item['bbox_label'] for item in instances if not item.get('ignore_flag', 0)]
+        ignored = len(instances) - len(labels)
     else:
-        labels = _array(sample.gt_instances.labels).tolist()
-    return sorted({int(label) for label in labels})
+        truth = sample.get('gt_instances')
+        if truth is None or 'labels' not in truth:
+            return None
+        labels = _array(truth.labels).tolist()
+        ignored = len(sample.get('ignored_instances') or ())
+    return sorted({int(label) for label in labels}) if labels or not ignored else None
 
 
 def _best_tiles(tiles: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:

@@ -45,17 +45,17 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
     images = images.to(next(model.parameters()).device)
     try:
         expected = _features(model, images)
-        folded = copy.deepcopy(model)
-        for conv, norm in _pairs(folded, images):
-            conv.weight, conv.bias = fuse_conv_bn_weights(
-                conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps,
-                norm.weight, norm.bias,
-            )  # fmt: skip
-            _replace(folded, norm)
-        found = _features(folded, images)
     # Detectors whose features need more than images stay as they are.
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return model
+    folded = copy.deepcopy(model)
+    for conv, norm in _pairs(folded, images):
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps,
+            norm.weight, norm.bias,
+        )  # fmt: skip
+        _replace(folded, norm)
+    found = _features(folded, images)
     # Not true of features that are no numbers.
     same = all(
         float((one - other).abs().max()) <= _TOLERANCE * float(one.abs().max())

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from mmdefect.decision import (
     Bands,
-    Pooling,
     ResultsFile,
     ThresholdGoal,
     ThresholdPolicy,
@@ -20,31 +19,7 @@ from mmdefect.decision import (
 )
 from mmdefect.errors import InputError
 
-SHA = '0' * 64
 SCORES = st.floats(0, 1)
-COUNTS = {'tp': 59, 'fn': 0, 'fp': 0, 'tn': 0}
-
-
-def policy(bands=None, n=1):
-    bands = bands or {'rust': (0.3, 0.6), 'pit': (0.5, None)}
-    return ThresholdPolicy(
-        model_sha256=SHA,
-        calibration_sha256=SHA,
-        classes=tuple(bands),
-        thresholds={name: Bands(hold=hold, fail=fail) for name, (hold, fail) in bands.items()},
-        pooling=Pooling(n=n),
-        evidence={
-            'date': '2026-01-01', 'created_by': 'test', 'parts': 59, 'images': 59,
-            'overlap_with_training': 'unknown', 'joint_confidence': 0.95,
-            'certificates': [{
-                'class_name': None, 'target_recall': 0.95, 'confidence': 0.95, 'method': 'm',
-                'n_defective': 59, 'n_good': 0, 'allowed_misses': 0, 'recall_lower': 0.9505,
-                'false_alarms_upper': None,
-            }],
-            'part': COUNTS, 'failed': COUNTS, 'by_class': {'rust': COUNTS},
-            'no_better_than_flagging_all': None,
-        },
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -62,42 +37,42 @@ def policy(bands=None, n=1):
         (np.float32([[0.3, 0.0]]), 'HOLD', 'rust'),
     ],
 )
-def test_decide(scores, outcome, class_name):
-    verdict = policy().decide(scores)
+def test_decide(scores, outcome, class_name, make_policy):
+    verdict = make_policy().decide(scores)
     assert (verdict.outcome, verdict.class_name) == (outcome, class_name)
     assert verdict.reason
 
 
-def test_two_images_must_show_it():
-    assert policy(n=2).decide([[0.9, 0.0], [0.1, 0.0]]).outcome == 'PASS'
-    assert policy(n=2).decide([[0.9, 0.0], [0.4, 0.0]]).outcome == 'HOLD'
-    assert policy(n=2).decide([[0.9, 0.0]]).outcome == 'PASS'
+def test_two_images_must_show_it(make_policy):
+    assert make_policy(n=2).decide([[0.9, 0.0], [0.1, 0.0]]).outcome == 'PASS'
+    assert make_policy(n=2).decide([[0.9, 0.0], [0.4, 0.0]]).outcome == 'HOLD'
+    assert make_policy(n=2).decide([[0.9, 0.0]]).outcome == 'PASS'
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.tuples(SCORES, SCORES), SCORES, SCORES)
-def test_higher_scores_never_help(limits, first, second):
+def test_higher_scores_never_help(make_policy, limits, first, second):
     hold, fail = sorted(limits)
     rank = ['PASS', 'HOLD', 'FAIL'].index
     low, high = sorted((first, second))
-    chosen = policy({'rust': (hold, fail)})
+    chosen = make_policy(rust=(hold, fail))
     verdicts = [chosen.decide([[score]]).outcome for score in (low, high)]
     assert rank(verdicts[0]) <= rank(verdicts[1])
     assert chosen.decide([[hold]]).outcome != 'PASS' and chosen.decide([[fail]]).outcome == 'FAIL'
 
 
 @pytest.mark.parametrize('score', [math.nan, math.inf, -0.1, 1.1])
-def test_no_score(score):
+def test_no_score(score, make_policy):
     with pytest.raises(InputError, match="image 1 of the part .* class 'pit'"):
-        policy().decide([[0.1, 0.1], [0.1, score]])
+        make_policy().decide([[0.1, 0.1], [0.1, score]])
 
 
 @pytest.mark.parametrize(
     'scores', [np.zeros((0, 2)), [0, 0], [[0, 0, 0]], [[0, 0], [0]], [['high', 0]], None, []]
 )
-def test_wrong_shapes(scores):
+def test_wrong_shapes(scores, make_policy):
     with pytest.raises(ValueError, match='^scores must have shape .* for each of rust, pit'):
-        policy().decide(scores)
+        make_policy().decide(scores)
 
 
 @pytest.mark.parametrize(('hold', 'fail'), [(0.5, 0.4), (-0.1, None), (0.1, 1.1), (math.nan, None)])
@@ -106,9 +81,9 @@ def test_bad_bands(hold, fail):
         Bands(hold=hold, fail=fail)
 
 
-def test_a_threshold_for_every_class():
+def test_a_threshold_for_every_class(make_policy):
     with pytest.raises(ValidationError, match='thresholds must be given for rust, dent'):
-        ThresholdPolicy.model_validate({**policy().model_dump(), 'classes': ('rust', 'dent')})
+        ThresholdPolicy.model_validate({**make_policy().model_dump(), 'classes': ('rust', 'dent')})
 
 
 def test_round_trip(tmp_path, results):
@@ -156,9 +131,9 @@ def edited(change):
         (edited(lambda c: c.pop('content_sha256')), 'edited since'),
     ],
 )
-def test_bad_files(tmp_path, edit, reason):
+def test_bad_files(tmp_path, edit, reason, make_policy):
     path = tmp_path / 'policy.json'
-    policy().save(path)
+    make_policy().save(path)
     path.write_text(edit(json.loads(path.read_text())), encoding='latin-1')
     with pytest.raises(InputError) as error:
         ThresholdPolicy.load(path)
@@ -166,22 +141,22 @@ def test_bad_files(tmp_path, edit, reason):
     assert '\n' not in str(error.value)
 
 
-def test_a_right_hash_over_wrong_content(tmp_path):
+def test_a_right_hash_over_wrong_content(tmp_path, make_policy):
     path = tmp_path / 'policy.json'
-    policy().model_copy(update={'model_sha256': 'x'}).save(path)
+    make_policy().model_copy(update={'model_sha256': 'x'}).save(path)
     with pytest.raises(InputError, match='no policy: key "model_sha256"'):
         ThresholdPolicy.load(path)
 
 
-def test_another_model(tmp_path):
-    policy().save(tmp_path / 'policy.json')
+def test_another_model(tmp_path, make_policy):
+    make_policy().save(tmp_path / 'policy.json')
     with pytest.raises(InputError, match=r'policy\.json: the policy belongs to model 000000000000'):
         ThresholdPolicy.load(tmp_path / 'policy.json', '1' * 64)
 
 
-def test_unreadable(tmp_path):
+def test_unreadable(tmp_path, make_policy):
     with pytest.raises(InputError, match='cannot be read'):
         ThresholdPolicy.load(tmp_path)
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='cannot be written'):
-        policy().save(tmp_path / 'file' / 'policy.json')
+        make_policy().save(tmp_path / 'file' / 'policy.json')

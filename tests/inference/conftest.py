@@ -10,8 +10,6 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from mmdefect.decision import Bands, Pooling, ThresholdPolicy
-
 
 class SpotDetector(torch.nn.Module):
     """Finds connected bright pixels: score from channel 0, class from channel 1, mask from both."""
@@ -89,32 +87,3 @@ def draw_spots():
         return image, found
 
     return draw
-
-
-@pytest.fixture
-def make_policy():
-    """``make_policy(n=1, **bands)`` -> a policy of rust (.3, .6) and pit (.5, never fails)."""
-    counts = {'tp': 59, 'fn': 0, 'fp': 0, 'tn': 0}
-
-    def make(n=1, **bands):
-        bands = bands or {'rust': (0.3, 0.6), 'pit': (0.5, None)}
-        return ThresholdPolicy(
-            model_sha256='0' * 64,
-            calibration_sha256='0' * 64,
-            classes=tuple(bands),
-            thresholds={name: Bands(hold=hold, fail=fail) for name, (hold, fail) in bands.items()},
-            pooling=Pooling(n=n),
-            evidence={
-                'date': '2026-01-01', 'created_by': 'test', 'parts': 59, 'images': 59,
-                'overlap_with_training': 'unknown', 'joint_confidence': 0.95,
-                'certificates': [{
-                    'class_name': None, 'target_recall': 0.95, 'confidence': 0.95, 'method': 'm',
-                    'n_defective': 59, 'n_good': 0, 'allowed_misses': 0, 'recall_lower': 0.9505,
-                    'false_alarms_upper': None,
-                }],
-                'part': counts, 'failed': counts, 'by_class': {'rust': counts},
-                'no_better_than_flagging_all': None,
-            },
-        )  # fmt: skip
-
-    return make

@@ -49,6 +49,7 @@ class BaseReader(ABC):
         problems (list[Problem]): What the latest iteration dropped.
         notes (list[str]): What the latest iteration found worth a warning.
         declares_classes (bool): The format lists its classes apart from its boxes.
+        has_labels (bool): The format says what images show, so that one without a box is good.
         drops_images (bool): What is wrong with a box drops its image, not the box alone.
         drop_bad_files (bool): An image file that is missing or cannot be decoded is dropped and
             listed even where ``on_error`` is ``raise``. False until it is set.
@@ -62,6 +63,7 @@ class BaseReader(ABC):
     """
 
     declares_classes: bool = False
+    has_labels: bool = True
     drops_images: bool = False
     # Where a list file may lie, below the folder.
     _list_folders: tuple[str, ...] = ('',)

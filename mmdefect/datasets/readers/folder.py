@@ -44,6 +44,8 @@ class FolderReader(BaseReader):
         [('a.png', 30, 0)]
     """
 
+    has_labels = False
+
     def __init__(
         self,
         source: str | Path,

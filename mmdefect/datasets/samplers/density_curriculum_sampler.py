@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from mmengine.dist import get_dist_info, sync_random_seed
-from torch.utils.data import Sampler
+from mmengine.dataset import DefaultSampler
 
 from mmdefect.datasets.labelled_boxes import labels_of
 from mmdefect.datasets.seeded_draw import DrawnIndex
@@ -21,7 +20,7 @@ __all__ = ['DensityCurriculumSampler']
 
 @DATA_SAMPLERS.register_module()
 @strict_keys
-class DensityCurriculumSampler(Sampler):
+class DensityCurriculumSampler(DefaultSampler):
     """Begin with the sparsest images, and let denser ones in pass after pass.
 
     The first pass draws from the ``start_share`` of the images that have fewest boxes; from pass
@@ -89,32 +88,16 @@ class DensityCurriculumSampler(Sampler):
                 f'{name}: no image of the {len(boxes)} has a box, so none is sparser than another; '
                 'check the annotations, or take DefaultSampler'
             )
-        self.dataset = dataset
+        super().__init__(dataset, seed=seed)
         self.epochs = epochs
         self.start_share = start_share
-        self.rank, self.world_size = get_dist_info()
-        self.seed = sync_random_seed() if seed is None else int(seed)
-        self.epoch = 0
         order = np.argsort(boxes, kind='stable')
         self._empty, self._sparsest = np.split(order, [int((boxes == 0).sum())])
-        self._total = math.ceil(len(boxes) / self.world_size) * self.world_size
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the pass.
-
-        Args:
-            epoch (int): Number of the pass, from 0.
-        """
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Images of a pass, of this rank."""
-        return self._total // self.world_size
 
     def __iter__(self) -> Iterator[DrawnIndex]:
         """Draw the images of the pass."""
-        order = np.resize(self._order(), self._total)
-        for position in range(self.rank, self._total, self.world_size):
+        order = np.resize(self._order(), self.total_size)
+        for position in range(self.rank, self.total_size, self.world_size):
             yield DrawnIndex(int(order[position]), (self.seed, self.epoch, position))
 
     def _order(self) -> npt.NDArray[np.int64]:

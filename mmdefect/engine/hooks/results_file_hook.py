@@ -79,7 +79,8 @@ class ResultsFileHook(Hook):
             )
         parts = [leaf for _, leaf in leaves(dataset, 'test')]
         self._named = all(names_parts(leaf) for leaf in parts)
-        self._labelled = not any(_is_plain_folder(leaf) for leaf in parts)
+        # Data sets of other packages have labels.
+        self._labelled = all(getattr(leaf, 'has_labels', True) for leaf in parts)
         self._header = _describe(runner, self.amp)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         limit = score_threshold(model)
@@ -202,11 +203,3 @@ def _hash(path: Any) -> str:
             f'{path}: cannot be read ({error.strerror}); results name images by their hash, so '
             'they must be files of this machine'
         ) from error
-
-
-def _is_plain_folder(dataset: Any) -> bool:
-    """Whether the images come without annotations, so that none is known to be good."""
-    reader = getattr(dataset, 'reader', None)
-    kind = reader.get('type') if isinstance(reader, dict) else type(reader)
-    name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
-    return name.rpartition('.')[2] == 'FolderReader'

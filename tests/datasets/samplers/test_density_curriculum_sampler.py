@@ -12,7 +12,7 @@ from mmengine.dataset import ConcatDataset
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import DataLoader
 
-from mmdefect.datasets.samplers import DensityCurriculumSampler, density_curriculum_sampler
+from mmdefect.datasets.samplers import DensityCurriculumSampler
 from mmdefect.errors import InputError
 
 
@@ -30,7 +30,7 @@ class Shelves(list):
 def sampler_of(counts, rank=0, world_size=1, **options):
     options = {'epochs': 4, 'seed': 0, **options}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(density_curriculum_sampler, 'get_dist_info', lambda: (rank, world_size))
+        patch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (rank, world_size))
         return DensityCurriculumSampler(Shelves(counts), **options)
 
 
