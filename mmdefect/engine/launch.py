@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import signal
@@ -26,6 +27,8 @@ from mmdefect.errors import InputError
 
 __all__ = ['run', 'test', 'train']
 
+# Of this process.
+_RUNS = itertools.count(1)
 _UNKNOWN_KEY = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 
 
@@ -187,6 +190,14 @@ def _load_config(args: argparse.Namespace) -> Config:
 def _build_runner(config: Config) -> Runner:
     """The last step before the run, so that wrong arguments leave no folder behind."""
     _make_writable(Path(config.work_dir))
+    number = next(_RUNS)
+    if number > 1:
+        # MMEngine finds log, hub and visualiser by their names, which may be those of an earlier run
+        # of this process: this one would write into its files.
+        name = config.get('experiment_name') or Path(config.filename).stem
+        config.experiment_name = f'{name}_{number}'
+        if config.get('visualizer'):
+            config.visualizer.name = config.experiment_name
     return Runner.from_cfg(config)
 
 

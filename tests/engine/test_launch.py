@@ -104,3 +104,13 @@ def test_resume_finds_the_checkpoint_of_a_moved_work_dir(tmp_path):
     assert launch._last_checkpoint(str(work_dir)) == '/nowhere/epoch_3.pth'
     (work_dir / 'epoch_3.pth').touch()
     assert launch._last_checkpoint(str(work_dir)) == str(work_dir / 'epoch_3.pth')
+
+
+def test_runs_of_a_process_write_into_their_own_files(tiny_trained, tmp_path):
+    for name in ('first', 'second'):
+        launch.test(
+            [str(tiny_trained.config), str(tiny_trained.checkpoint), '--work-dir',
+             str(tmp_path / name), '--cfg-options', 'test_dataloader.dataset.indices=1']
+        )  # fmt: skip
+    files = [len(list((tmp_path / name).rglob('events.*'))) for name in ('first', 'second')]
+    assert files == [1, 1]
