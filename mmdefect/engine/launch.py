@@ -192,7 +192,7 @@ def _build_runner(config: Config) -> Runner:
     _make_writable(Path(config.work_dir))
     number = next(_RUNS)
     if number > 1:
-        # MMEngine finds log, hub and visualiser by their names, which may be those of an earlier run
+        # MMEngine finds log, hub and visualiser by name, which may be that of an earlier run
         # of this process: this one would write into its files.
         name = config.get('experiment_name') or Path(config.filename).stem
         config.experiment_name = f'{name}_{number}'
