@@ -17,7 +17,7 @@ ROOMS = (
     'datasets', 'decision', 'drawing', 'geometry', 'structures', 'registry', 'compat', 'ops',
 )  # fmt: skip
 # Modules below every room but ops, which imports nothing of ours.
-GROUND = ('fileio', 'errors', '_version')
+GROUND = ('fileio', 'errors', 'wording', '_version')
 NO_TORCH = ('decision', 'drawing', 'geometry', 'structures', 'datasets/synthetic', *GROUND)
 HEAVY = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain')
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mmdefect.wording import counted
+
 if TYPE_CHECKING:
     from mmdefect.engine.anchors.anchor_report import AnchorReport
     from mmdefect.evaluation.anchors import Coverage, ShapeStatistics
@@ -36,7 +38,8 @@ def print_anchors(
     _line(
         console,
         f'[bold]{escape(report.config)}[/]: {escape(report.generator)} ({escape(report.kind)}), '
-        f'{len(boxes.placed)} boxes on {len(boxes.paths)} images, in pixels of the input of '
+        f'{counted(len(boxes.placed), "box", "boxes")} on {counted(len(boxes.paths), "image")}, in '
+        f'pixels of the input of '
         f'{boxes.input_size[0]} x {boxes.input_size[1]}',
     )
     console.print(_shapes(report.statistics))

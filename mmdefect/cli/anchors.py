@@ -11,6 +11,7 @@ import typer
 from mmdefect.cli.output_file import require_output_file
 from mmdefect.cli.progress import progress, track
 from mmdefect.fileio import refuse_other_file
+from mmdefect.wording import counted
 
 if TYPE_CHECKING:
     from mmdefect.engine.anchors import AnchorReport
@@ -100,7 +101,7 @@ def _write(report: AnchorReport, target: Path) -> None:
         boxes.classes,
         report.now_sizes,
         report.proposed_sizes,
-        title=f'{report.config}: {report.generator}, {len(boxes.placed)} boxes',
+        title=f'{report.config}: {report.generator}, {counted(len(boxes.placed), "box", "boxes")}',
     )
     write_anchor_file(target, report.keys, report.fitted_to())
     write_bytes(target.with_suffix('.png'), figure)

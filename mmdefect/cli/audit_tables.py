@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmdefect.wording import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -37,8 +39,7 @@ def print_audit(audit: Audit, target: Path | None) -> None:
     if target is not None:
         size = target.stat().st_size / 1e6
         where = f'; look at {target} ({size:.1f} MB), all of it in {target.with_suffix(".json")}'
-    problems = f'{audit.problems} problem{"" if audit.problems == 1 else "s"}'
-    notes = f'{audit.notes} note{"" if audit.notes == 1 else "s"}'
+    problems, notes = counted(audit.problems, 'problem'), counted(audit.notes, 'note')
     console.print(f'{problems}, {notes}{where}', soft_wrap=True)
 
 
@@ -76,7 +77,8 @@ def _print_classes(console: Console, audit: Audit) -> None:
         )
     console.print(table)
     if len(rows) > _MOST_CLASSES:
-        console.print(f'and {len(rows) - _MOST_CLASSES} more classes')
+        more = counted(len(rows) - _MOST_CLASSES, 'more class', 'more classes')
+        console.print(f'and {more}')
     console.print('side: root of the area; side and ratio: 5 %, 50 % and 95 % of the boxes')
     per_image = audit.statistics.total.quantiles.get('per_image')
     if per_image:

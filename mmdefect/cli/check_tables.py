@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mmdefect.wording import counted
+
 if TYPE_CHECKING:
     from mmdefect.engine.check import CheckReport
     from mmdefect.engine.check.data_counts import DataFlow
@@ -65,7 +67,7 @@ def print_report(report: CheckReport, console: Console | None = None) -> None:
         _line(console, f'[green]good[/]: {words}')
     else:
         count = len(report.problems) + (report.failure is not None)
-        _line(console, f'[red]{count} problem{"" if count == 1 else "s"}[/]')
+        _line(console, f'[red]{counted(count, "problem")}[/]')
 
 
 def _line(console: Console, text: str) -> None:
@@ -95,15 +97,19 @@ def _data(flows: Iterable[DataFlow]) -> Table:
 
 def _arrivals(flow: DataFlow) -> str:
     parts = []
+    reach = f' reach{"es" if flow.good_arrived == 1 else ""} the model'
     if flow.images_before != flow.images:
-        parts.append(f'filter_cfg keeps {flow.images} of {flow.images_before} images')
+        parts.append(f'filter_cfg keeps {flow.images} of {counted(flow.images_before, "image")}')
     if flow.good_tried and flow.labelled:
-        parts.append(f'{flow.good_arrived} of {flow.good_tried} good images tried reach the model')
+        parts.append(
+            f'{flow.good_arrived} of {counted(flow.good_tried, "good image")} tried{reach}'
+        )
     elif flow.good_tried:
-        parts.append(f'{flow.good_arrived} of {flow.good_tried} images tried reach the model')
+        parts.append(f'{flow.good_arrived} of {counted(flow.good_tried, "image")} tried{reach}')
     if flow.boxes_tried:
         parts.append(
-            f'{flow.boxes_arrived} of {flow.boxes_tried} boxes of {flow.marked_tried} others'
+            f'{flow.boxes_arrived} of {counted(flow.boxes_tried, "box", "boxes")} of '
+            f'{counted(flow.marked_tried, "other")}'
         )
     if flow.seconds_per_image is not None:
         parts.append(f'{1000 * flow.seconds_per_image:.1f} ms an image')
@@ -163,7 +169,7 @@ def _print_times(report: CheckReport, console: Console) -> None:
         if time.epoch_seconds is None:
             part = f'1,000 iterations {_span(1000 * time.iteration_seconds)}'
         else:
-            part = f'one epoch of {time.batches} iterations {_span(time.epoch_seconds)}'
+            part = f'one epoch of {counted(time.batches, "iteration")} {_span(time.epoch_seconds)}'
         total = '' if time.total_seconds is None else f', all of it {_span(time.total_seconds)}'
         _line(console, f'expected: {part}{total}, without validation; {time.precision}')
     if report.validation_seconds is not None and report.validation_batches is not None:

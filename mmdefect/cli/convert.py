@@ -19,6 +19,7 @@ from mmdefect.cli.reader_options import (
 )
 from mmdefect.datasets.format_names import FORMATS
 from mmdefect.errors import InputError
+from mmdefect.wording import counted
 
 if TYPE_CHECKING:
     from mmdefect.datasets.readers import BaseReader
@@ -203,8 +204,8 @@ def _print_summary(reader: BaseReader, content: dict[str, Any], out: Path) -> No
     names = ', '.join(category['name'] for category in content['categories'])
     good = len(content['images']) - len({box['image_id'] for box in content['annotations']})
     typer.echo(
-        f'{out}: {len(content["images"])} images, {good} of them without a box, '
-        f'{len(content["annotations"])} boxes, '
+        f'{out}: {counted(len(content["images"]), "image")}, {good} of them without a box, '
+        f'{counted(len(content["annotations"]), "box", "boxes")}, '
         f'{f"classes {names}" if names else "no classes"}'
     )
     for note in reader.notes:

@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
+from mmdefect.wording import counted
+
 __all__ = ['pseudo_table', 'score_table', 'verdict']
 
 # Statistics of pseudo labels per class: name in the log, name in the table.
@@ -51,7 +53,7 @@ def _scores(evaluation: Mapping[str, Any]) -> dict[str, float]:
     numbers = {
         'AP50': views['metrics']['AP50'],
         **{
-            f'AP50 {entry["name"]} ({entry["boxes"]} boxes)': entry['AP50']
+            f'AP50 {entry["name"]} ({counted(entry["boxes"], "box", "boxes")})': entry['AP50']
             for entry in views['per_class']
         },
         'AP50 per part': parts['metrics']['AP50'],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmdefect.errors import InputError
+from mmdefect.wording import counted
 
 if TYPE_CHECKING:
     from mmdefect.inference.inspection_summary import InspectionSummary
@@ -153,9 +154,11 @@ def _print(summary: InspectionSummary, out: Path) -> None:
     rate = f', {summary.inspected / summary.seconds:.1f} images/s' if summary.seconds else ''
     before = summary.images - summary.inspected
     earlier = f', {before} of them in earlier runs' if before else ''
-    print(f'{summary.images} images of {summary.parts} parts{earlier}{rate}')
+    images, parts = counted(summary.images, 'image'), counted(summary.parts, 'part')
+    print(f'{images} of {parts}{earlier}{rate}')
     if summary.passed_over:
-        print(f'{summary.passed_over} files passed over, no images by their names')
+        files = counted(summary.passed_over, 'file')
+        print(f'{files} passed over, without the ending of an image')
     if summary.policy is not None:
         counts = (f'{name} {summary.outcomes.get(name, 0)}' for name in ('PASS', 'HOLD', 'FAIL'))
         print('parts: ' + ', '.join(counts))
@@ -170,7 +173,8 @@ def _print(summary: InspectionSummary, out: Path) -> None:
 def _complain(summary: InspectionSummary) -> None:
     count, (first, *_) = len(summary.unreadable), summary.unreadable.values()
     consequence = ', on HOLD' if summary.policy is not None else ''
+    link = ':' if count == 1 else ', such as'
     print(
-        f'mmdefect: {count} images could not be inspected{consequence}, such as {first}',
+        f'mmdefect: {counted(count, "image")} could not be inspected{consequence}{link} {first}',
         file=sys.stderr,
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmdefect.wording import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -84,14 +86,15 @@ def _print_parts(console: Console, report: ThresholdReport) -> None:
     left_out = f'; {parts.left_out} left out, not labelled' if parts.left_out else ''
     _line(
         console,
-        f'{len(parts.names)} parts ({parts.images} images): {point.tp + point.fn} defective, '
+        f'{counted(len(parts.names), "part")} ({counted(parts.images, "image")}): '
+        f'{point.tp + point.fn} defective, '
         f'{point.fp + point.tn} good{left_out}',
     )
     if parts.too_small:
         _line(
             console,
-            f'{parts.too_small} of them have fewer than {parts.pooling.n} images, so that they '
-            'score 0 and pass',
+            f'fewer than {parts.pooling.n} images, so that they score 0 and pass: '
+            f'{counted(parts.too_small, "part")}',
             style='yellow',
         )
     known = report.policy.evidence.overlap_with_training == 'none'
@@ -169,11 +172,11 @@ def _promises(
     lower = math.floor(1e4 * certificate.recall_lower) / 1e4
     lines = [
         f'{name}certified: recall at least {lower:.4f} at confidence '
-        f'{certificate.confidence:g} ({certificate.n_defective} defective parts, '
-        f'{certificate.allowed_misses} misses allowed beforehand); {alarms}',
+        f'{certificate.confidence:g} ({counted(certificate.n_defective, "defective part")}, '
+        f'{counted(certificate.allowed_misses, "miss", "misses")} allowed beforehand); {alarms}',
         f'{name}method: {certificate.method}',
         f'{name}other parts would give: threshold {stability.low:.4g} to {stability.high:.4g} in '
-        f'90 % of {stability.rounds} redraws (seed {stability.seed})',
+        f'90 % of {counted(stability.rounds, "redraw")} (seed {stability.seed})',
     ]
     if goal.prevalence is not None or goal.beta is not None or there.cost is not None:
         lines.insert(2, f'{name}{_on_the_line(there, goal)}')

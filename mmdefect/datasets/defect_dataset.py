@@ -21,6 +21,7 @@ from mmdefect.datasets.seeded_draw import DrawnIndex, seeded
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import DATASETS, READERS
 from mmdefect.structures import Problem
+from mmdefect.wording import counted
 
 __all__ = ['DefectDataset']
 
@@ -212,8 +213,9 @@ class DefectDataset(BaseDetDataset):
         per_class = ', '.join(f'{name} {n}' for name, n in zip(classes, counts, strict=True))
         good = sum(not info['instances'] for info in data_list)
         print_log(
-            f'{source}: {len(data_list)} images, {good} of them good; boxes: {per_class}; '
-            f'{converter.ignored} of them ignored, {converter.clipped} clipped; '
+            f'{source}: {counted(len(data_list), "image")}, {good} of them good; '
+            f'boxes: {per_class}; {converter.ignored} of them ignored, '
+            f'{converter.clipped} clipped; '
             f'{len(self.problems)} dropped',
             logger='current',
         )
@@ -247,7 +249,8 @@ class DefectDataset(BaseDetDataset):
             and not (drop_good and all(item['ignore_flag'] for item in info['instances']))
         ]
         print_log(
-            f'filter_cfg dropped {len(self.data_list) - len(kept)} of {len(self.data_list)} images',
+            f'filter_cfg dropped {len(self.data_list) - len(kept)} of '
+            f'{counted(len(self.data_list), "image")}',
             logger='current',
         )
         if not kept:

@@ -21,6 +21,7 @@ from mmdefect.datasets.view_grouping import GroupBy, ViewGrouping
 from mmdefect.errors import ImageFileError, InputError
 from mmdefect.registry import DATASETS
 from mmdefect.structures import Problem
+from mmdefect.wording import counted
 
 __all__ = ['Geometry', 'MultiViewDataset']
 
@@ -261,8 +262,8 @@ class MultiViewDataset(DefectDataset):
         most = self.num_views or max(counts)
         fewer = sum(count < most for count in counts)
         print_log(
-            f'{len(parts)} parts of {most} views, {fewer} of them with fewer; {references} '
-            f'reference views; geometry {self.geometry}',
+            f'{counted(len(parts), "part")} of {counted(most, "view")}, {fewer} of them with '
+            f'fewer; {counted(references, "reference view")}; geometry {self.geometry}',
             logger='current',
         )
         for problem in problems[:10]:
@@ -287,7 +288,7 @@ class MultiViewDataset(DefectDataset):
                 self._unreadable.values[number] = 1
                 print_log(
                     f'{reason}; the part goes on without this view '
-                    f'({self.unreadable_views} views so far)',
+                    f'({counted(self.unreadable_views, "view")} so far)',
                     logger='current',
                     level=logging.WARNING,
                 )

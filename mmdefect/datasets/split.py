@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdefect.errors import InputError
+from mmdefect.wording import counted
 
 __all__ = ['split_coco', 'stratify']
 
@@ -86,8 +87,8 @@ def split_coco(
     for number, name in enumerate(ratios):
         if not (chosen == number).any():
             raise InputError(
-                f'{source}: split {name!r} gets no image: {len(part_counts)} parts with '
-                f'{len(images)} images are too few for these ratios'
+                f'{source}: split {name!r} gets no image; too few for these ratios: '
+                f'{counted(len(part_counts), "part")} with {counted(len(images), "image")}'
             )
         splits[name] = {
             **content,

@@ -19,6 +19,7 @@ from mmdefect.datasets.tile_table import DEFECT, TileTable, tabulate_tiles
 from mmdefect.errors import InputError, strict_keys
 from mmdefect.geometry import TileGrid
 from mmdefect.registry import DATASETS
+from mmdefect.wording import counted
 
 __all__ = ['TiledDataset']
 
@@ -108,7 +109,8 @@ class TiledDataset:
         self.table = tabulate_tiles(infos, self.grid, self.min_visible)
         self._fully_initialized = True
         print_log(
-            f'TiledDataset: {len(self.table)} tiles of {len(self.dataset)} images, '
+            f'TiledDataset: {counted(len(self.table), "tile")} of '
+            f'{counted(len(self.dataset), "image")}, '
             f'{int((self.table.shows == DEFECT).sum())} of them with a defect',
             logger='current',
         )

@@ -170,7 +170,7 @@ def choose_part_thresholds(
 def _check_parts(parts: PartScores) -> None:
     """Refuse parts that all score 0, or no parts: nothing can be chosen on them."""
     if not parts.names:
-        left = f'; {parts.left_out} parts are not labelled' if parts.left_out else ''
+        left = f'; left out, not labelled: {parts.left_out}' if parts.left_out else ''
         raise InputError(f'there is no labelled part{left}; give images with the key "truth"')
     most = max(map(len, parts.image_hashes))
     if most < parts.pooling.n:

@@ -18,6 +18,7 @@ from mmdefect.decision.scored_parts import check_labels, check_scores
 from mmdefect.decision.threshold_goal import ThresholdGoal
 from mmdefect.decision.training_manifest import TrainingManifest
 from mmdefect.errors import InputError
+from mmdefect.wording import counted
 
 __all__ = ['ThresholdChoice', 'choose_threshold']
 
@@ -169,9 +170,9 @@ def _check_overlap(
     largest = float(exact_lower(left, left, goal.recall_confidence))
     first = int(seen.argmax())
     raise NotCertifiedError(
-        f'{seen.sum()} of {count} calibration parts were trained on, such as '
+        f'the model was trained on {seen.sum()} of {counted(count, "calibration part")}, such as '
         f'{names[first] if names[first] is not None else f"number {first}"!r}, so their scores '
-        f'prove nothing; leave them out: the other {left} defective parts can certify a recall of '
-        f'{largest:.4f} at most',
+        f'prove nothing; leave them out: {counted(left, "other defective part")} can certify a '
+        f'recall of {largest:.4f} at most',
         largest,
     )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mmdefect.decision.certificate import allowed_misses, parts_needed
 from mmdefect.decision.intervals import exact_lower, exact_upper
 from mmdefect.decision.not_certified_error import NotCertifiedError
+from mmdefect.wording import counted
 
 __all__ = ['ThresholdGoal']
 
@@ -127,10 +128,10 @@ class ThresholdGoal:
         confidence = f'{self.recall_confidence:.6g}'
         needed = parts_needed(self.target_recall, self.recall_confidence)
         largest = float(exact_lower(n_defective, n_defective, self.recall_confidence))
-        most = f'certify a recall of {_floor(largest)} at most' if n_defective else 'certify none'
+        most = f'it is {_floor(largest)} at most' if n_defective else 'nothing is certified'
         raise NotCertifiedError(
             f'a recall of {self.target_recall:g} at confidence {confidence} needs at least '
-            f'{needed} defective parts, all found; {n_defective} {most}: add parts '
+            f'{counted(needed, "defective part")}, all found; with {n_defective} {most}: add parts '
             'or promise less',
             largest,
         )
@@ -186,9 +187,9 @@ class ThresholdGoal:
         if bound > most:
             raise NotCertifiedError(
                 f'at the highest threshold that certifies a recall of {self.target_recall:g} '
-                f'there are {alarms} false alarms on {len(good)} good parts, which proves no less '
-                f'than {bound:.4g} per 1,000, and {most:g} are allowed; add good '
-                'parts, allow more or promise less recall',
+                f'the bound of false alarms is {bound:.4g} per 1,000 ({alarms} on '
+                f'{counted(len(good), "good part")}), and {most:g} are allowed; add good parts, '
+                'allow more or promise less recall',
                 self.target_recall,
             )
 

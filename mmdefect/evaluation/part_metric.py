@@ -22,6 +22,7 @@ from mmdefect.decision import (
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.evaluation.sample_scores import shown_classes
 from mmdefect.registry import METRICS
+from mmdefect.wording import counted
 
 __all__ = ['PartMetric', 'ScoredImage', 'read_scores']
 
@@ -272,8 +273,9 @@ def read_scores(sample: dict, classes: int) -> ScoredImage:
         scores = sample['pred_score'].detach().cpu().double().numpy()
         if scores.shape != (classes,):
             raise InputError(
-                f'{sample["img_path"]}: the model gives {scores.size} scores, but the data set has '
-                f'{classes} classes; set num_classes={classes} of its head'
+                f'{sample["img_path"]}: the model gives {counted(scores.size, "score")}, but the '
+                f'data set has {counted(classes, "class", "classes")}; set num_classes={classes} '
+                'of its head'
             )
     else:
         found = sample['pred_instances']

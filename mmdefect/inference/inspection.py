@@ -140,8 +140,8 @@ class Inspection:
         now = len(self.parts) / max(len(self._members), 1)
         if abs(now - before) > _MORE_OR_LESS * before:
             found.append(
-                f'was chosen on parts of {before:.3g} images, and these have {now:.3g}; it '
-                'certifies nothing about them'
+                f'was chosen on parts whose mean number of images is {before:.3g}, and here it is '
+                f'{now:.3g}; it certifies nothing about these parts'
             )
         return found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmdefect.decision import ImageScores, Pooling, ThresholdPolicy, Verdict
+from mmdefect.wording import counted
 
 __all__ = ['ImageDecision', 'PartDecision', 'decide_part']
 
@@ -136,12 +137,10 @@ def _lacking(
     """Why a part must not pass whatever its scores say."""
     unread = [image.reason for image in images if not image.readable]
     if unread:
-        more = f' (and {len(unread) - 1} more images)' if len(unread) > 1 else ''
+        more = f' (and {counted(len(unread) - 1, "more image")})' if len(unread) > 1 else ''
         return f'{unread[0]}{more}'
     if views is not None and len(images) < views:
-        return f'only {len(images)} of {views} images are there'
+        return f'only {len(images)} of {views} images given'
     if len(images) < policy.pooling.n:
-        return (
-            f'only {len(images)} of the {policy.pooling.n} images are there that must show a defect'
-        )
+        return f'only {len(images)} of the {policy.pooling.n} images given that must show a defect'
     return None

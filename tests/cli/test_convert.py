@@ -45,7 +45,7 @@ def voc(tmp_path):
 def test_voc_to_coco(voc, tmp_path):
     out = tmp_path / 'out' / 'all.json'
     result = run('voc', voc, out)
-    assert '2 images, 1 of them without a box, 1 boxes, classes rust' in result.output
+    assert '2 images, 1 of them without a box, 1 box, classes rust' in result.output
     content = json.loads(out.read_text())
     assert content['images'][0] == {
         'id': 1,
@@ -251,7 +251,7 @@ def test_unlabelled_images(voc, tmp_path):
     [
         ('yolo', r'no class names; .*, or give --classes NAME,\.\.\.$'),
         ('mask', r'mask value 100; name them with --classes 100=NAME,\.\.\. \(--drop-bad leaves'),
-        ('voc', r'1 images have no XML file .*; set --unlabelled good if .*\(--drop-bad leaves'),
+        ('voc', r'1 image without XML file .*; set --unlabelled good if .*\(--drop-bad leaves'),
     ],
 )
 def test_cures_name_the_options(sources, tmp_path, source_format, message):

@@ -226,7 +226,7 @@ def test_a_view_lost_during_training_is_told_of_once(write_parts, tmp_path, faul
         assert torch.equal(item['views'][1]['inputs'], whole[2]['inputs'])
         assert 'unreadable' not in item
     assert dataset.unreadable_views == 1
-    assert len(warnings) == 1 and 'p0_v1.png' in warnings[0] and '1 views so far' in warnings[0]
+    assert len(warnings) == 1 and 'p0_v1.png' in warnings[0] and '1 view so far' in warnings[0]
     for name in ('p0_v0', 'p0_v2'):
         fault(tmp_path / f'train/{name}.png')
     with pytest.raises(InputError, match=r"part 'p0': no view to inspect can be read \(.*p0_v0"):

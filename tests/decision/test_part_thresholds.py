@@ -55,7 +55,7 @@ def test_one_class_and_no_good_parts(results):
 
 
 def test_all_good(results):
-    with pytest.raises(NotCertifiedError, match='found; 0 certify none'):
+    with pytest.raises(NotCertifiedError, match='found; with 0 nothing is certified'):
         choose_part_thresholds(collect_parts(ResultsFile(results(0, 60))), ThresholdGoal())
 
 

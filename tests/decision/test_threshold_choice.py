@@ -44,7 +44,7 @@ def test_fewest_defective_parts(recall, needed):
 
 @pytest.mark.parametrize('labels', [[], [0, 0, 0]])
 def test_without_defective_parts_nothing_is_certified(labels):
-    with pytest.raises(NotCertifiedError, match='certify none') as refused:
+    with pytest.raises(NotCertifiedError, match='nothing is certified') as refused:
         choose_threshold(np.zeros(len(labels)), labels)
     assert refused.value.largest_recall == 0
 
@@ -197,7 +197,7 @@ def test_false_alarms_share_the_risk():
     assert choice.threshold <= alone.threshold
     bound = alone.false_alarms_upper
     assert bound == pytest.approx(1000 * (1 - certified_recall(400, alone.point.fp).lower))
-    with pytest.raises(NotCertifiedError, match='false alarms on 400 good parts'):
+    with pytest.raises(NotCertifiedError, match=r'\(\d+ on 400 good parts\)'):
         choose_threshold(scores, labels, max_false_alarms=1)
     with pytest.raises(NotCertifiedError, match='at least 72 defective parts'):
         choose_threshold(*parts(71, 400), max_false_alarms=60)

@@ -40,7 +40,7 @@ def test_what_an_incomplete_manifest_says():
     chosen = choose_threshold(scores, labels, image_hashes=hashes, training=training)
     assert chosen.overlap == 'unknown'
     hashes[3] = ['a' * 64]
-    with pytest.raises(NotCertifiedError, match='were trained on'):
+    with pytest.raises(NotCertifiedError, match='the model was trained on'):
         choose_threshold(scores, labels, image_hashes=hashes, training=training)
 
 

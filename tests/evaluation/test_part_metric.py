@@ -133,7 +133,7 @@ def test_one_kind_of_parts_or_one_part_of_each(good, bad, recall):
     ('one', 'classes', 'words'),
     [
         (sample([math.nan]), ('a',), 'a.png: a score is not finite'),
-        (sample([0.1, 0.2]), ('a',), 'a.png: the model gives 2 scores, .* has 1 classes'),
+        (sample([0.1, 0.2]), ('a',), 'a.png: the model gives 2 scores, .* has 1 class;'),
         (sample([0.1]), (), 'no class names'),
         ({'img_path': 'a.png'}, ('a',), "meta key 'instances'"),
         ({'instances': []}, ('a',), "meta key 'img_path'"),

@@ -187,7 +187,8 @@ def test_more_images_later(run, tmp_path, images):
 
 @pytest.mark.parametrize(
     ('pattern', 'images', 'doubts'),
-    [(None, 59, ['how its scores']), (PATTERN, 59, ['how its scores', 'parts of 1 images, and']),
+    [(None, 59, ['how its scores']),
+     (PATTERN, 59, ['how its scores', 'mean number of images is 1, and here it is']),
      (PATTERN, 2 * 59, ['how its scores'])],
 )  # fmt: skip
 def test_doubts(tmp_path, make_policy, pattern, images, doubts):

@@ -34,7 +34,7 @@ def decide(make_policy):
         # What was not looked at does not pass.
         ([None], {}, 'HOLD', '0.png: image cannot', ['HOLD']),
         ([{}, None], {}, 'HOLD', '1.png: image cannot', ['PASS', 'HOLD']),
-        ([{}, None, None], {}, 'HOLD', '(and 1 more images)', ['PASS', 'HOLD', 'HOLD']),
+        ([{}, None, None], {}, 'HOLD', '(and 1 more image)', ['PASS', 'HOLD', 'HOLD']),
         ([{'rust': 0.9}, None], {}, 'FAIL', 'rust', ['FAIL', 'HOLD']),
         ([{'pit': 0.9}, None], {}, 'HOLD', 'pit 0.9 reaches 0.5; 1.png', ['HOLD', 'HOLD']),
         ([{}], {'views': 2}, 'HOLD', 'only 1 of 2 images', ['PASS']),

@@ -9,6 +9,7 @@ import numpy as np
 from mmdefect.datasets.audit.finding import Finding, FindingList
 from mmdefect.datasets.audit.table import AuditTable
 from mmdefect.errors import nearest_name
+from mmdefect.wording import counted
 
 __all__ = ['check_classes']
 
@@ -35,7 +36,9 @@ def check_classes(
     """
     classes, splits = len(table.classes), len(table.splits)
     if not len(table.labels):
-        found.add(Finding('no-box', 'the whole data set', f'{len(table)} images and no box'))
+        found.add(
+            Finding('no-box', 'the whole data set', f'{counted(len(table), "image")} and no box')
+        )
     cells = table.labels.astype(np.int64) * splits + table.split_of[table.owners]
     counts = np.bincount(cells, minlength=classes * splits).reshape(classes, splits)
     totals = counts.sum(axis=1).tolist()
@@ -45,22 +48,26 @@ def check_classes(
         other = known.setdefault(plain, name)
         if other != name:
             before = totals[table.classes.index(other)]
-            what = f'{other!r} ({before} boxes) and {name!r} ({total} boxes)'
+            what = f'{other!r} ({_boxes(before)}) and {name!r} ({_boxes(total)})'
             found.add(Finding('similar-class-names', 'classes', what, classes=(other, name)))
         if wanted is not None and name not in wanted and total:
             near = nearest_name(name, wanted)
             hint = f'; did you mean {near!r}?' if near else f'; wanted: {", ".join(wanted)}'
-            what = f'{total} boxes of {name!r}{hint}'
+            what = f'{_boxes(total)} of {name!r}{hint}'
             found.add(Finding('unknown-class', 'classes', what, classes=(name,)))
         if not total:
             what = f'no box of {name!r}'
             found.add(Finding('empty-class', 'classes', what, classes=(name,)))
         elif total < _FEW:
-            what = f'{total} boxes of {name!r}'
+            what = f'{_boxes(total)} of {name!r}'
             found.add(Finding('tiny-class', 'classes', what, classes=(name,)))
     for label, name in enumerate(table.classes):
         for split in range(1, splits):
             if counts[label, split] and not counts[label, 0] and counts[:, 0].any():
                 where = table.splits[split]
-                what = f'{counts[label, split]} boxes of {name!r}, none in {table.splits[0]}'
+                what = f'{_boxes(counts[label, split])} of {name!r}, none in {table.splits[0]}'
                 found.add(Finding('class-not-in-train', where, what, where, (name,)))
+
+
+def _boxes(number: int) -> str:
+    return counted(number, 'box', 'boxes')

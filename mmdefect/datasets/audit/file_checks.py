@@ -12,6 +12,7 @@ from mmdefect.datasets.audit.image_files import ImageFacts
 from mmdefect.datasets.audit.near_duplicates import BLANK
 from mmdefect.datasets.audit.split_checks import mark_image
 from mmdefect.datasets.audit.table import AuditTable
+from mmdefect.wording import counted
 
 __all__ = ['FileSummary', 'check_files', 'guess_bit_depth']
 
@@ -132,7 +133,7 @@ def check_files(
     depth = guess_bit_depth(largest) if counts['depths']['16-bit'] else None
     if depth is not None:
         what = (
-            f'{counts["depths"]["16-bit"]} files with 16 bits per value; the largest value is '
+            f'{counted(counts["depths"]["16-bit"], "file")} with 16 bits per value; the largest is '
             f"{largest}, which fills {depth} bits: dict(type='mmdefect.LoadImage', "
             f'bit_depth={depth})'
         )

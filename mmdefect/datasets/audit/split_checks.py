@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from mmdefect.datasets.audit.finding import Finding, FindingList, Marked
 from mmdefect.datasets.audit.table import AuditTable
+from mmdefect.wording import counted
 
 __all__ = ['check_splits', 'mark_image']
 
@@ -60,10 +61,8 @@ def check_splits(table: AuditTable, found: FindingList) -> set[int]:
     for part, images in by_part.items():
         splits = _splits(table, images)
         if len(splits) > 1:
-            counts = [
-                f'{sum(table.split_name(image) == name for image in images)} images in {name}'
-                for name in splits
-            ]
+            where = Counter(table.split_name(image) for image in images)
+            counts = [f'{counted(where[name], "image")} in {name}' for name in splits]
             firsts = [next(i for i in images if table.split_name(i) == name) for name in splits]
             marked = tuple(mark_image(table, image) for image in firsts)
             what = f'part {part}: {", ".join(counts)}'

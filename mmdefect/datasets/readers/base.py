@@ -15,6 +15,7 @@ from mmdefect.datasets.readers.files import is_file
 from mmdefect.datasets.readers.image_list import ImageList
 from mmdefect.errors import ImageFileError, InputError
 from mmdefect.structures import ImageRecord, Problem
+from mmdefect.wording import counted
 
 __all__ = ['BaseReader', 'OnError', 'Unlabelled', 'require_choice']
 
@@ -165,7 +166,7 @@ class BaseReader(ABC):
         if images:
             self.problem(
                 f'{where}',
-                f'{len(images)} images have no {what} (first: {images[0]}); set '
+                f'{counted(len(images), "image")} without {what} (first: {images[0]}); set '
                 "unlabelled='good' if they are good parts, or 'skip' to leave them out",
             )
 

@@ -21,6 +21,7 @@ from mmdefect.datasets.readers.values import json_number, whole_size
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
+from mmdefect.wording import counted
 
 __all__ = ['COCOReader']
 
@@ -167,8 +168,8 @@ class COCOReader(BaseReader):
             owner = owners[image_path(root, name)]
             self.problem(
                 f'{path}',
-                f'{len(again)} images stand in {owner} too (first: {name}); give one of the files, '
-                'not their folder',
+                f'{counted(len(again), "image")} also in {owner} (first: {name}); give one of '
+                'the files, not their folder',
             )
         return unseen
 

@@ -17,6 +17,7 @@ from mmdefect.datasets.readers.text_rows import numbers, read_rows
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
+from mmdefect.wording import counted
 
 __all__ = ['DeepPCBReader']
 
@@ -100,7 +101,8 @@ class DeepPCBReader(BaseReader):
                 alone += 'template_path' not in record.extra
                 yield record
         if alone:
-            self.notes.append(f'{self.name}: {alone} tested images have no {_TEMPLATE} image')
+            tested = counted(alone, 'tested image')
+            self.notes.append(f'{self.name}: {tested} without a {_TEMPLATE} image')
 
     def _report_orphans(self, labels: dict[str, list[Path]], parts: list[str]) -> None:
         names = {part.rsplit('/', 1)[-1] for part in parts}

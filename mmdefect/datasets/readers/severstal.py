@@ -21,6 +21,7 @@ from mmdefect.datasets.severstal_file import SEVERSTAL_CLASSES
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
+from mmdefect.wording import counted
 
 __all__ = ['SeverstalReader']
 
@@ -85,7 +86,7 @@ class SeverstalReader(BaseReader):
         >>> [(record.boxes.tolist(), record.labels) for record in reader]
         [([[1.0, 1.0, 3.0, 9.0]], ('scratch',)), ([], ())]
         >>> reader.notes[0].partition(': ')[2]
-        '1 of 2 images in . are good: 1 not in the file, 0 without a run'
+        '2 images in ., 1 of them good: 1 not in the file, 0 without a run'
     """
 
     declares_classes = True
@@ -178,18 +179,18 @@ class SeverstalReader(BaseReader):
                 empty += image in masks and not any(runs for runs, _ in masks[image].values())
                 yield record
         self.notes.append(
-            f'{self.name}: {absent + empty} of {images} images in {", ".join(folders) or "it"} are '
-            f'good: {absent} not in the file, {empty} without a run'
+            f'{self.name}: {counted(images, "image")} in {", ".join(folders) or "it"}, '
+            f'{absent + empty} of them good: {absent} not in the file, {empty} without a run'
         )
         for folder, count in others.items():
             self.notes.append(
-                f'{self.name}: {count} images in {folder} left out, as the file names none there; '
-                'image_root=FOLDER reads all of a folder'
+                f'{self.name}: {counted(count, "image")} in {folder} left out, as the file names '
+                'none there; image_root=FOLDER reads all of a folder'
             )
         if self._specks:
             self.notes.append(
-                f'{self.name}: {self._specks} components of fewer than min_area={self.min_area} '
-                'pixels left out'
+                f'{self.name}: {counted(self._specks, "component")} of fewer than '
+                f'min_area={self.min_area} pixels left out'
             )
 
     def _files(self) -> list[Path]:

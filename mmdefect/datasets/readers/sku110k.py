@@ -17,6 +17,7 @@ from mmdefect.datasets.readers.values import whole_size
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
+from mmdefect.wording import counted
 
 __all__ = ['SKU110KReader']
 
@@ -97,9 +98,13 @@ class SKU110KReader(BaseReader):
             boxes.update(dict(zip(table.classes, counts, strict=True)))
             yield from self._records(path, table, owners)
         if turned:
-            self.notes.append(f'{self.name}: {turned} boxes with reversed corners sorted')
+            self.notes.append(
+                f'{self.name}: {counted(turned, "box", "boxes")} with reversed corners sorted'
+            )
         if len(boxes) > 1:
-            found = ', '.join(f'{name} ({count} boxes)' for name, count in boxes.most_common())
+            found = ', '.join(
+                f'{name} ({counted(count, "box", "boxes")})' for name, count in boxes.most_common()
+            )
             self.notes.append(
                 f'{self.name}: {len(boxes)} classes, while SKU-110K has one: {found}; correct the '
                 'rows if one is a slip'
@@ -121,8 +126,8 @@ class SKU110KReader(BaseReader):
         if again:
             self.problem(
                 f'{path}',
-                f'{len(again)} images stand in {owners[again[0]]} too (first: {again[0]}); give '
-                'one of the files, not their folder',
+                f'{counted(len(again), "image")} also in {owners[again[0]]} (first: {again[0]}); '
+                'give one of the files, not their folder',
             )
         root = self.image_root or find_image_root(path, self.folder, table.images)
         missing = []

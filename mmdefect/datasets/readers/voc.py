@@ -19,6 +19,7 @@ from mmdefect.datasets.readers.xml_file import read_xml
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import READERS
 from mmdefect.structures import ImageRecord
+from mmdefect.wording import counted
 
 __all__ = ['VOCReader']
 
@@ -120,8 +121,8 @@ class VOCReader(BaseReader):
                 yield record
         if below_one and self.one_based:
             self.notes.append(
-                f'{self.name}: {below_one} boxes begin at 0 or below, which 1-based corners '
-                'cannot; if LabelImg wrote them, set one_based=False'
+                f'{self.name}: {counted(below_one, "box", "boxes")} beginning at 0 or below, which '
+                '1-based corners cannot; if LabelImg wrote them, set one_based=False'
             )
 
     def _image_folder(self) -> Path:

@@ -13,6 +13,7 @@ from mmengine.model import is_model_wrapper
 from mmdefect.errors import reject_unknown_keys
 from mmdefect.models.heads.cap_counter import CapCounter
 from mmdefect.registry import HOOKS
+from mmdefect.wording import counted
 
 __all__ = ['CapCountHook']
 
@@ -62,10 +63,11 @@ class CapCountHook(Hook):
                 images.update(of_rank[1])
                 limits.update(of_rank[2])
             for cap, count in boxes.items():
-                what = 'levels of images' if cap == 'nms_pre' else 'images'
+                levels = ('level of images', 'levels of images')
+                where = counted(images[cap], *(levels if cap == 'nms_pre' else ('image',)))
                 runner.logger.warning(
-                    f'{name}: test_cfg.{cap}={limits[cap]} cut {count} boxes on {images[cap]} '
-                    f'{what} in this evaluation; raise it if they count'
+                    f'{name}: test_cfg.{cap}={limits[cap]} cut {counted(count, "box", "boxes")} on '
+                    f'{where} in this evaluation; raise it if they count'
                 )
 
     after_test_epoch = after_val_epoch

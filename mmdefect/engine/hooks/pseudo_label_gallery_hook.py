@@ -18,6 +18,7 @@ from mmdefect.engine.browse.views import to_picture
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.fileio import write_bytes
 from mmdefect.registry import HOOKS
+from mmdefect.wording import counted
 
 __all__ = ['PseudoLabelGalleryHook']
 
@@ -120,7 +121,7 @@ class PseudoLabelGalleryHook(Hook):
         samples = model.last_pseudo_labels
         if len(pictures) != len(samples):
             runner.logger.warning(
-                f'PseudoLabelGalleryHook: {len(samples)} images with pseudo labels, but '
+                f'PseudoLabelGalleryHook: {counted(len(samples), "image")} with pseudo labels, but '
                 f'{len(pictures)} in the batch; no sheet is drawn'
             )
             return

@@ -22,6 +22,7 @@ from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.evaluation.sample_scores import score_sample
 from mmdefect.fileio import file_sha256, replacing
 from mmdefect.registry import HOOKS
+from mmdefect.wording import counted
 
 __all__ = ['ResultsFileHook']
 
@@ -136,7 +137,7 @@ class ResultsFileHook(Hook):
         barrier()
         if is_main_process():
             count = self._merge([self._rank_file(rank) for rank in range(get_world_size())])
-            runner.logger.info(f'{self.out}: {count} images')
+            runner.logger.info(f'{self.out}: {counted(count, "image")}')
         barrier()
         self._discard()
 

@@ -20,6 +20,7 @@ from mmdefect.decision.training_manifest import TRAINING_MANIFEST
 from mmdefect.errors import reject_unknown_keys
 from mmdefect.fileio import file_sha256
 from mmdefect.registry import HOOKS
+from mmdefect.wording import counted
 
 __all__ = ['TrainingManifestHook', 'manifest_of', 'names_parts']
 
@@ -86,9 +87,9 @@ class TrainingManifestHook(Hook):
         manifest.save(folder / TRAINING_MANIFEST)
         runner.logger.log(
             logging.INFO if manifest.complete else logging.WARNING,
-            f'{folder / TRAINING_MANIFEST}: {len(manifest.images)} images, '
-            f'{len(manifest.parts)} part ids{"" if manifest.complete else ", not complete"} '
-            f'({time.monotonic() - begin:.1f} s)',
+            f'{folder / TRAINING_MANIFEST}: {counted(len(manifest.images), "image")}, '
+            f'{counted(len(manifest.parts), "part id")}'
+            f'{"" if manifest.complete else ", not complete"} ({time.monotonic() - begin:.1f} s)',
         )
 
 

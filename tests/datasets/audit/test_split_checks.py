@@ -37,4 +37,4 @@ def test_part_in_two_splits(make_table, make_record):
         val=[make_record('3.png', part_id='7'), make_record('4.png', part_id='7')],
         test=[make_record('5.png', part_id=9)],
     )
-    assert check(table)[1] == {'part-leak': ['part 7: 1 images in train, 2 images in val']}
+    assert check(table)[1] == {'part-leak': ['part 7: 1 image in train, 2 images in val']}

@@ -209,7 +209,7 @@ def test_folder_with_one_file_keeps_its_ids(tmp_path):
 
 def test_other_json_files_and_repeated_images_are_problems(tmp_path):
     write_set(tmp_path, a=part('a.png', 'chip'), b=part('a.png', None), c={'version': 1})
-    message = r'b\.json: 1 images stand in .*a\.json too .first: a\.png'
+    message = r'b\.json: 1 image also in .*a\.json .first: a\.png'
     with pytest.raises(InputError, match=message):
         list(COCOReader(tmp_path))
     reader = COCOReader(tmp_path, on_error='drop')

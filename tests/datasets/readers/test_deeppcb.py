@@ -44,7 +44,7 @@ def test_template_alone_is_no_image_and_a_test_alone_is_noted(tmp_path):
     reader = DeepPCBReader(tmp_path)
     (record,) = reader
     assert record.extra == {'part_id': 'a'}
-    assert reader.notes == [f'{tmp_path}: 1 tested images have no _temp image']
+    assert reader.notes == [f'{tmp_path}: 1 tested image without a _temp image']
 
 
 def test_list_file_of_the_set(tmp_path):

@@ -154,7 +154,7 @@ def test_impossible_sizes(tmp_path, width):
 def test_unlabelled_images(tmp_path):
     add(tmp_path, 'rust/1', shape())
     image(tmp_path / 'chip' / '1.png')
-    with pytest.raises(InputError, match=r"1 images have no LabelMe file .*chip.*'good'.*'skip'"):
+    with pytest.raises(InputError, match=r"1 image without LabelMe file .*chip.*'good'.*'skip'"):
         list(LabelMeReader(tmp_path))
     assert len(list(LabelMeReader(tmp_path, unlabelled='skip'))) == 1
     first, good = LabelMeReader(tmp_path, unlabelled='good')

@@ -134,7 +134,7 @@ def test_black_mask_is_a_good_image(tmp_path):
 def test_unlabelled_images(tmp_path, policy, names):
     add(tmp_path, 'a.png', 'a_mask.png', SPOT)
     add(tmp_path, 'b.png')
-    with pytest.raises(InputError, match=r"1 images have no mask .*b\.png.*'good'.*'skip'"):
+    with pytest.raises(InputError, match=r"1 image without mask .*b\.png.*'good'.*'skip'"):
         list(MaskReader(tmp_path))
     records = list(MaskReader(tmp_path, unlabelled=policy))
     assert [record.image_id for record in records] == names

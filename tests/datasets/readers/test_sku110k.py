@@ -51,7 +51,7 @@ def test_missing_images_and_a_second_class_are_noted(tmp_path):
     assert missing.startswith(
         f'{path}: 2 of its images are not in {tmp_path / "images"} (first: gone.jpg); put'
     )
-    assert '2 classes, while SKU-110K has one: object (4 boxes), objct (1 boxes)' in classes
+    assert '2 classes, while SKU-110K has one: object (4 boxes), objct (1 box)' in classes
     (tmp_path / 'list.txt').write_text('a.jpg')
     assert len(list(SKU110KReader(path, list_file=tmp_path / 'list.txt'))) == 1
 
@@ -156,7 +156,7 @@ def test_a_folder_is_one_set_and_an_image_stands_in_one_file(tmp_path):
     write(tmp_path, row('a'), 'annotations_train.csv')
     assert [record.image_id for record in SKU110KReader(tmp_path)] == ['a.jpg', 'b.jpg']
     write(tmp_path, row('a') + row('c'), 'annotations_test.csv')
-    with pytest.raises(InputError, match=r'1 images stand in .*_test\.csv too \(first: a\.jpg\)'):
+    with pytest.raises(InputError, match=r'1 image also in .*_test\.csv \(first: a\.jpg\)'):
         list(SKU110KReader(tmp_path))
     write(tmp_path, 'nothing', 'annotations_z.csv')
     reader = SKU110KReader(tmp_path, on_error='drop')

@@ -150,7 +150,7 @@ def test_bad_list_files(tmp_path, content, message):
 def test_unlabelled_images(tmp_path, policy, stems):
     add(tmp_path, 'a')
     Image.new('L', (30, 20)).save(tmp_path / 'images' / 'b.png')
-    with pytest.raises(InputError, match=r"1 images have no XML file .*'good'.*'skip'"):
+    with pytest.raises(InputError, match=r"1 image without XML file .*'good'.*'skip'"):
         list(VOCReader(tmp_path))
     records = list(VOCReader(tmp_path, unlabelled=policy))
     assert [record.image_id for record in records] == stems
@@ -161,7 +161,7 @@ def test_a_good_image_named_like_a_labelled_one_of_another_folder(tmp_path):
         (tmp_path / 'images' / folder).mkdir(parents=True)
     add(tmp_path, 'bad/1', voc_object())
     Image.new('L', (30, 20)).save(tmp_path / 'images' / 'good' / '1.png')
-    with pytest.raises(InputError, match='1 images have no XML file'):
+    with pytest.raises(InputError, match='1 image without XML file'):
         list(VOCReader(tmp_path))
     records = list(VOCReader(tmp_path, unlabelled='good'))
     assert [(record.image_id, len(record)) for record in records] == [('bad/1', 1), ('good/1', 0)]

@@ -79,7 +79,7 @@ def test_upright_image_scales_the_shares(tmp_path, classes):
 def test_unlabelled_images(tmp_path, classes, policy, names):
     add(tmp_path, 'a.png', 'a.txt', '')
     add(tmp_path, 'b.png')
-    with pytest.raises(InputError, match=r"1 images have no label file .*b\.png.*'good'.*'skip'"):
+    with pytest.raises(InputError, match=r"1 image without label file .*b\.png.*'good'.*'skip'"):
         list(YOLOReader(tmp_path))
     records = list(YOLOReader(tmp_path, unlabelled=policy))
     assert [record.image_id for record in records] == names

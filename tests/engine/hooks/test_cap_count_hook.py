@@ -34,7 +34,7 @@ def test_sums_are_logged_after_each_evaluation(part):
         head.cuts.note('nms_pre', 3000, 3004, '2.jpg')
         getattr(hook, f'after_{part}_epoch')(runner, {})
         assert said == [
-            'model.bbox_head: test_cfg.max_per_img=300 cut 10 boxes on 1 images in this '
+            'model.bbox_head: test_cfg.max_per_img=300 cut 10 boxes on 1 image in this '
             'evaluation; raise it if they count',
             'model.bbox_head: test_cfg.nms_pre=3000 cut 5 boxes on 2 levels of images in this '
             'evaluation; raise it if they count',

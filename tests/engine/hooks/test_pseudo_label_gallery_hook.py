@@ -126,7 +126,7 @@ def test_nothing_is_due(tmp_path, change):
 def test_a_batch_that_does_not_fit_is_said(tmp_path):
     runner = make_runner(tmp_path, [sample('a.png')])
     draw(runner, batch(flat(1), flat(2)))
-    assert '1 images with pseudo labels, but 2 in the batch' in runner.warnings[0]
+    assert '1 image with pseudo labels, but 2 in the batch' in runner.warnings[0]
     assert not runner.pictures
 
 
