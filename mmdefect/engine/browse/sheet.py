@@ -20,6 +20,7 @@ from mmdefect.drawing import contact_sheet, draw_boxes
 from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample
 from mmdefect.engine.browse.views import ModelView, split_views, to_model
 from mmdefect.errors import InputError
+from mmdefect.wording import counted
 
 __all__ = ['BrowseSheet', 'browse']
 
@@ -223,10 +224,11 @@ def _summary(
     channels = '/'.join(str(number) for number in sorted({view.channels for view in views}))
     branches = sorted({view.branch for view in views if view.branch})
     good = sum(view.state == 'good' for view in views)
+    what = 'showing' if any(view.classified for view in views) else 'boxes'
     return (
-        f'{chosen} images'
+        counted(chosen, 'image')
         + (f' x {repeats} draws' if repeats > 1 else '')
         + (f', branches {", ".join(branches)}' if branches else '')
-        + f': {len(views)} pictures, {good} of them good, boxes: {boxes}; '
+        + f': {counted(len(views), "picture")}, {good} of them good, {what}: {boxes}; '
         f'inputs {shown} pixels (w x h), {channels} channel{"" if channels == "1" else "s"}'
     )

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmdefect.engine.browse.samples import Sample
+from mmdefect.wording import counted
 
 __all__ = ['ModelView', 'split_views', 'to_model', 'to_picture']
 
@@ -26,10 +27,13 @@ class ModelView:
         channels (int): Channels of the model's input.
         boxes (NDArray[np.float32] | None): xyxy in pixels of the picture, shape (n, 4); None
             where the pipeline loads none.
-        labels (NDArray[np.int64]): Class indices, shape (n,).
+        labels (NDArray[np.int64]): Class indices of the boxes, shape (n,); of a classifier's sample
+            the classes that the image shows.
         ignored (NDArray[np.float32]): Boxes that neither train nor count, shape (m, 4).
         path (str): The image file; empty where unknown.
         annotated (int | None): Boxes annotated in the image file; None where unknown.
+        classified (bool): The sample is a classifier's, with labels and without boxes. Default
+            False.
 
     Example:
         >>> empty = np.zeros((0, 4), np.float32)
@@ -46,6 +50,7 @@ class ModelView:
     ignored: NDArray[np.float32]
     path: str
     annotated: int | None
+    classified: bool = False
 
     @property
     def state(self) -> str:
@@ -53,12 +58,13 @@ class ModelView:
         # MMDetection's name for branches without labels.
         if self.branch.startswith('unsup'):
             return 'no labels'
-        if self.boxes is None:
+        if self.boxes is None and not self.classified:
             return 'boxes not loaded'
-        if len(self.boxes):
-            return f'{len(self.boxes)} box{"" if len(self.boxes) == 1 else "es"}'
+        if len(self.labels):
+            kind = ('class', 'classes') if self.classified else ('box', 'boxes')
+            return counted(len(self.labels), *kind)
         if len(self.ignored) or self.annotated:
-            return f'0 of {self.annotated or len(self.ignored)} boxes left'
+            return f'0 of {counted(self.annotated or len(self.ignored), "box", "boxes")} left'
         return 'good'
 
 
@@ -174,8 +180,12 @@ def _annotated(sample: Sample, record: Any) -> int | None:
 
 
 def _boxes(record: Any) -> dict[str, Any]:
-    """Boxes, labels and ignored boxes of a data sample."""
+    """Boxes, labels and ignored boxes of a data sample, or what a classifier learns."""
     none = np.zeros((0, 4), np.float32)
+    scores = getattr(record, 'gt_score', None)
+    if scores is not None:
+        labels = np.flatnonzero(scores.cpu().numpy() > 0)
+        return {'boxes': None, 'labels': labels, 'ignored': none, 'classified': True}
     truth = getattr(record, 'gt_instances', None)
     if truth is None or 'bboxes' not in truth:
         return {'boxes': None, 'labels': np.zeros(0, np.int64), 'ignored': none}

@@ -12,11 +12,13 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
+from mmpretrain.structures import DataSample as ClassifiedSample
 
 import mmdefect.registry  # noqa: F401  registers the scope
 from mmdefect.datasets.seeded_draw import seeded
 from mmdefect.engine.browse import browse
 from mmdefect.engine.browse.samples import Sample, choose_samples, draw_sample
+from mmdefect.engine.browse.sheet import _summary
 from mmdefect.engine.browse.views import split_views, to_model, to_picture
 from mmdefect.engine.config_file import read_config
 from mmdefect.errors import InputError
@@ -95,6 +97,22 @@ def test_views_of_a_part_keep_their_ids_branches_and_counts():
     assert list(split_views(Sample(0, 0, None, {'views': [branched]}))) == [
         'unsup_teacher view 2', 'unsup_student view 2',
     ]  # fmt: skip
+
+
+def test_what_a_classifier_learns_is_counted():
+    def sample(scores, annotated):
+        record = ClassifiedSample().set_gt_score(torch.tensor(scores))
+        return Sample(0, 0, annotated, {'inputs': torch.zeros(3, 4, 4), 'data_samples': record})
+
+    samples = [sample([1.0, 0.0], 1), sample([1.0, 1.0], 3), sample([0.0, 0.0], 0),
+               sample([0.0, 0.0], 1)]  # fmt: skip
+    seen = to_model(samples, lambda data, training: data, training=True)
+    # The last tile has a fragment of a defect, which is neither.
+    assert [view[''].state for view in seen] == [
+        '1 class', '2 classes', 'good', '0 of 1 box left',
+    ]  # fmt: skip
+    text = _summary(seen, 4, 1, ('chip', 'rust'))
+    assert text.startswith('4 images: 4 pictures, 1 of them good, showing: chip 2, rust 1; ')
 
 
 class Concatenated:
