@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +23,7 @@ __all__ = [
     'decode_image',
     'image_bytes',
     'image_size',
+    'open_image',
     'read_image',
     'to_model_range',
 ]
@@ -130,7 +132,7 @@ def decode_image(data: bytes, path: str | Path) -> DecodedImage:
     pixels: NDArray[Any]
     try:
         # From memory: Pillow leaves memory-mapped TIFF files unrotated.
-        with Image.open(BytesIO(data)) as opened:
+        with open_image(BytesIO(data)) as opened:
             # Asked before decoding: a TIFF forgets it then.
             orientation = _orientation(opened)
             alpha = 'A' in opened.getbands() or 'transparency' in opened.info
@@ -138,6 +140,34 @@ def decode_image(data: bytes, path: str | Path) -> DecodedImage:
             return DecodedImage(pixels, opened.format or '', orientation, alpha)
     except _DECODE_ERRORS as error:
         raise _undecodable(path, error) from error
+
+
+def open_image(source: str | Path | BytesIO) -> Image.Image:
+    """Open an image with Pillow, without its warning.
+
+    Pillow warns from half the size that it refuses. Refused is what is too large; all else is read
+    without a word. Filters of warnings belong to the process, so one is set where there is none,
+    and not one for each image: that would show all other warnings anew.
+
+    Args:
+        source (str | Path | BytesIO): The file, or its content.
+
+    Returns:
+        Image.Image: Its pixels are not loaded yet.
+
+    Raises:
+        DecompressionBombError: It is too large (an exception of Pillow).
+        OSError: It is no image.
+
+    Example:
+        >>> buffer = BytesIO()
+        >>> Image.new('L', (3, 2)).save(buffer, 'PNG')
+        >>> open_image(buffer).size
+        (3, 2)
+    """
+    if not any(item[2] is Image.DecompressionBombWarning for item in warnings.filters):
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+    return Image.open(source)
 
 
 def to_model_range(
@@ -189,7 +219,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     """
     _check_file(path)
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             width, height = image.size
             if image.format != 'TIFF' and _orientation(image) >= 5:
                 width, height = height, width

@@ -9,10 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ImageOps
 from pycocotools import mask as coco_mask
 
-from mmdefect.datasets.images import decode_image, image_bytes
+from mmdefect.datasets.images import decode_image, image_bytes, open_image
 from mmdefect.errors import InputError
 
 __all__ = ['component_boxes', 'component_masks', 'mask_values', 'read_mask']
@@ -35,6 +35,7 @@ def read_mask(path: str | Path) -> NDArray[Any]:
 
     Example:
         >>> import tempfile
+        >>> from PIL import Image
         >>> path = Path(tempfile.mkdtemp()) / 'mask.png'
         >>> Image.fromarray(np.array([[0, 3]], np.uint8)).save(path)
         >>> read_mask(path)
@@ -42,7 +43,7 @@ def read_mask(path: str | Path) -> NDArray[Any]:
     """
     data = image_bytes(path)
     pixels = decode_image(data, path).pixels
-    with Image.open(BytesIO(data)) as opened:
+    with open_image(BytesIO(data)) as opened:
         if opened.mode == 'P':
             return np.ascontiguousarray(ImageOps.exif_transpose(opened), np.uint8)
     if pixels.ndim == 2:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+import warnings
 import zlib
 
 import cv2
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmdefect.datasets.images import _upright, decode_image, image_size, read_image
+from mmdefect.datasets.masks import read_mask
 from mmdefect.errors import ImageFileError, InputError
 
 ORIENTATION = 0x0112
@@ -228,6 +230,19 @@ def test_decompression_bomb(tmp_path):
         assert message.startswith(f'{path}: more than 179 megapixels') and '\n' not in message
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize('read', [read_image, image_size, read_mask])
+def test_large_images_are_read_without_a_warning(tmp_path, monkeypatch, read):
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
+    for name, side in (('large', 40), ('larger', 50)):
+        Image.new('P', (side, side)).save(tmp_path / f'{name}.png')
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        assert read(tmp_path / 'large.png') is not None
+        with pytest.raises(ImageFileError, match='as a decompression bomb has'):
+            read(tmp_path / 'larger.png')
+    assert not said
 
 
 def test_text_that_is_a_bomb(tmp_path):
