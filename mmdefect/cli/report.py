@@ -12,7 +12,7 @@ __all__ = ['report']
 
 def report(
     work_dir: Annotated[
-        Path, typer.Argument(help='Folder of a run, with the evaluation.json a test wrote.')
+        Path, typer.Argument(help='Folder of a detector, with the evaluation.json a test wrote.')
     ],
     out: Annotated[
         Path | None,

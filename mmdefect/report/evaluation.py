@@ -307,7 +307,11 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
     try:
         raw = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError as error:
-        raise InputError(f'{work_dir}: no evaluation.json in it; {cure}') from error
+        raise InputError(
+            f'{work_dir}: no evaluation.json in it; {cure} for a detector; a classifier has no '
+            'boxes to report: tools/test.py CONFIG CHECKPOINT --out FILE.jsonl and `mmdefect '
+            'thresholds FILE.jsonl --figure FILE.png` show what it finds'
+        ) from error
     except OSError as error:
         raise InputError(
             f'{path}: cannot be read ({error.strerror}); make it readable, or {cure}'

@@ -30,7 +30,8 @@ def test_what_was_written_is_read(tmp_path: Path, write_run) -> None:
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (None, r'no evaluation.json in it; tools/test.py CONFIG CHECKPOINT --work-dir'),
+        (None, r'no evaluation.json in it; tools/test.py CONFIG CHECKPOINT --work-dir .* for a '
+               r'detector; a classifier .*--out FILE.jsonl .*thresholds FILE.jsonl --figure '),
         ('{"format": ', r'evaluation\.json: is not whole JSON'),
         ('[1]', r"format must be 'mmdefect-evaluation/2', got None"),
         ({'format': 'mmdefect-evaluation/1'}, r"got 'mmdefect-evaluation/1'; run test again"),
