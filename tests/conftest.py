@@ -14,8 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
+# On a busy machine any example can take long.
+settings.register_profile('no deadline', deadline=None)
+settings.load_profile('no deadline')
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ('chip', 'rust')
 _NUMBER = itertools.count()
