@@ -18,6 +18,7 @@ from mmdefect.evaluation.flat_boxes import flatten_images
 from mmdefect.evaluation.image_result import ImageResult
 from mmdefect.evaluation.matching import UNMATCHED, find_overlaps, match_detections
 from mmdefect.registry import METRICS
+from mmdefect.wording import counted
 
 __all__ = ['CalibrationMetric']
 
@@ -109,18 +110,32 @@ class CalibrationMetric(BaseMetric):
                 scaling = fit_temperature(scores[fitted], right[fitted])
                 temperature = scaling.temperature
                 after = reliability_table(scaling.apply(scores[measured]), right[measured]).ece
-        if math.isnan(temperature):
-            said = 'no temperature can be fitted: too few detections, or all of them right or wrong'
-        else:
-            said = (
-                f'{after:.3f} at {temperature:.3g} times the temperature, fitted on every other '
-                'image and measured on those between'
-            )
         MMLogger.get_current_instance().info(
-            f'{len(scores)} detections from score {self.min_score:g} on, {right.sum()} of them '
-            f'right: expected calibration error {before:.3f}; {said}'
+            self._sentence(len(scores), int(right.sum()), before, after, temperature)
         )
         return {'ECE': before, 'ECE_scaled': after, 'temperature': temperature}
+
+    def _sentence(
+        self, found: int, right: int, before: float, after: float, temperature: float
+    ) -> str:
+        if not found:
+            return f'no detection from score {self.min_score:g} on: nothing to calibrate yet'
+        said = (
+            f'{counted(found, "detection")} from score {self.min_score:g} on, {right} of them '
+            'right: '
+        )
+        if math.isnan(before):
+            return f'{said}all of them on one half of the images, too few to calibrate'
+        said += f'expected calibration error {before:.3f}; '
+        if math.isnan(temperature):
+            return (
+                f'{said}no temperature can be fitted, as those of every other image are all right, '
+                'all wrong or none'
+            )
+        return (
+            f'{said}{after:.3f} at {temperature:.3g} times the temperature, fitted on every other '
+            'image and measured on those between'
+        )
 
     def _judge(
         self, results: Sequence[ImageResult]
@@ -128,7 +143,7 @@ class CalibrationMetric(BaseMetric):
         """Score of each detection that counts, whether it is right, and its image."""
         boxes = flatten_images(results, self.max_dets)
         matches = match_detections(boxes, find_overlaps(boxes))
-        counted = (matches >= UNMATCHED) & (boxes.scores >= self.min_score)
+        taken = (matches >= UNMATCHED) & (boxes.scores >= self.min_score)
         # In float32 a sure score may be a hair above 1.
-        scores = np.clip(boxes.scores[counted].astype(np.float64), 0, 1)
-        return scores, matches[counted] >= 0, boxes.image[counted]
+        scores = np.clip(boxes.scores[taken].astype(np.float64), 0, 1)
+        return scores, matches[taken] >= 0, boxes.image[taken]

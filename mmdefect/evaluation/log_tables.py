@@ -70,9 +70,19 @@ def _class_table(analysis: Analysis, classes: Sequence[str], what: str) -> str:
 
 def _operating_lines(analysis: Analysis, image: str) -> str:
     table, at = analysis.table, analysis.at
+    # NaN without ground truth.
+    if table.f1()[-1, at] > 0:
+        start = (
+            f'Score >= {analysis.threshold:.2f} has the highest F1 on these {image}s: '
+            'a place to start, not a calibrated threshold.'
+        )
+    else:
+        start = (
+            'No detection is right, whatever its score: the numbers are those of score >= '
+            f'{analysis.threshold:.2f}.'
+        )
     lines = [
-        f'Score >= {analysis.threshold:.2f} has the highest F1 on these {image}s: '
-        'a place to start, not a calibrated threshold.',
+        start,
         f'{image.capitalize()}s: prevalence {_share(table.prevalence())}, '
         f'recall {_share(table.image_recall()[at])} ({table.images_defect} with defects), '
         f'specificity {_share(table.specificity()[at])} ({table.images_good} good)',

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 from scipy.special import expit, logit
 
@@ -77,6 +79,24 @@ def test_what_cannot_be_fitted_is_nan(made):
     assert math.isnan(after) is math.isnan(temperature)
     if len(made) == 6 and made[0]['pred_instances']['labels'][0] == 1:
         assert before > 0.3 and math.isnan(temperature)
+
+
+@pytest.mark.parametrize(
+    ('made', 'words'),
+    [
+        (samples(2, 0), 'no detection from score 0.05 on: nothing to calibrate yet'),
+        (samples(1, 30), 'right: all of them on one half of the images, too few to calibrate'),
+        (samples(6, 9, labels=(0, 1)), '0 of them right: expected calibration error 0.'),
+        (samples(6, 9), ' times the temperature, fitted on every other image'),
+    ],
+)
+def test_the_log_never_says_nan(made, words, monkeypatch):
+    said = []
+    logger = SimpleNamespace(info=said.append)
+    monkeypatch.setattr(MMLogger, 'get_current_instance', lambda: logger)
+    measure(made)
+    (line,) = said
+    assert words in line and 'nan' not in line
 
 
 def test_low_scores_and_ignored_boxes_are_left_out():

@@ -50,6 +50,14 @@ def test_says_when_flagging_may_be_chance(image_result):
     assert warning not in '\n'.join(lines_of([bad], ['rust']))
 
 
+def test_no_score_is_praised_where_nothing_is_found(image_result):
+    missed, wrong = image_result([BOX], [0]), image_result([BOX], [0], [BOX], [1], [0.9])
+    for images in ([missed], [missed, wrong]):
+        text = '\n'.join(lines_of(images, ['rust', 'chip']))
+        assert 'highest F1' not in text
+        assert 'No detection is right, whatever its score: the numbers are those of' in text
+
+
 def test_nothing(image_result):
     for images in ([], [image_result()]):
         text = '\n'.join(lines_of(images, ['rust']))
