@@ -19,7 +19,7 @@ case " $* " in
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$THREADS}"
     ;;
 esac
-exec "${PYTHON:-python}" -m torch.distributed.run \
+exec "${PYTHON:-python}" "$(dirname "$0")/dist_run.py" \
   --nnodes="${NNODES:-1}" \
   --node_rank="${NODE_RANK:-0}" \
   --master_addr="${MASTER_ADDR:-127.0.0.1}" \
