@@ -89,8 +89,9 @@ class ImageScorer:
         first = model.steps.transforms[0] if model.steps.transforms else None
         if type(first).__name__ == 'PerView':
             raise InputError(
-                'the model looks at several views of a part at once; write its results with '
-                '`tools/test.py --out FILE.jsonl`'
+                'the model looks at several views of a part at once, not at single images; score '
+                'parts with `tools/test.py CONFIG CHECKPOINT --out FILE.jsonl` and decide with '
+                'ThresholdPolicy.decide, see docs/choose-a-threshold.md'
             )
         self.model = model
         self.classes = model.classes

@@ -134,7 +134,7 @@ def test_pixels_for_a_picture(model, files):
 
 def test_models_of_several_views():
     steps = [dict(type='mmdefect.PerView', transforms=[])]
-    with pytest.raises(InputError, match='several views .*tools/test.py --out'):
+    with pytest.raises(InputError, match='several views .*tools/test.py .* --out .* decide with'):
         ImageScorer(TrainedModel(torch.nn.Identity(), steps, ['rust']))
 
 
