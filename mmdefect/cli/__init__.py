@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from inspect import getdoc
 from typing import Annotated, NoReturn
 
 import typer
@@ -73,7 +74,10 @@ for _panel, _name, _command, _line in (
     (_START, 'demo', demo, 'Train a small detector on generated data.'),
     (_START, 'demo-multi-view', demo_multi_view, 'Show what unlabelled parts are worth.'),
 ):
-    app.command(_name, rich_help_panel=_panel, short_help=_line)(_command)
+    # Lines are broken where the terminal ends, not where they end in the source.
+    _paragraphs = (getdoc(_command) or '').split('\n\n')
+    _help = '\n\n'.join(' '.join(paragraph.split()) for paragraph in _paragraphs)
+    app.command(_name, rich_help_panel=_panel, short_help=_line, help=_help)(_command)
 
 
 def main() -> None:

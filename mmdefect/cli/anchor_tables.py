@@ -74,22 +74,28 @@ def _shapes(statistics: Iterable[ShapeStatistics]) -> Table:
     levels = 'P5 P25 P50 P75 P95'
     table = Table('class', 'boxes', f'w/h\n{levels}', f'size\n{levels}')
     for item in statistics:
-        cells = [' '.join(f'{value:.3g}' for value in values) for values in (item.ratio, item.size)]
+        cells = [' '.join(map(_short, values)) for values in (item.ratio, item.size)]
         table.add_row(escape(item.name), str(item.boxes), *cells)
     return _right(table)
 
 
+def _short(value: float) -> str:
+    """Two digits, so that ten such numbers stand in a line; whole numbers as they are."""
+    return f'{value:.2g}' if value < 99.5 else f'{value:.0f}'
+
+
 def _coverage(report: AnchorReport) -> Table:
     table = Table(
-        '', 'mean\nIoU', f'>= {report.positive:g}', '>= .5', '>= .7', 'not\nreached',
-        'anchors\na place', 'anchors\nan image',
+        '', 'mean\nIoU', *(f'>= {level:g}' for level in _levels(report)), 'not\nreached',
+        'anchors\n/ place', 'anchors\n/ image',
     )  # fmt: skip
     for name, seen in (('now', report.now), ('proposed', report.proposed)):
         counts = '-'.join(map(str, sorted({min(seen.per_location), max(seen.per_location)})))
-        table.add_row(f'{name}: shape only', *_cells(seen.total.shape), '', '', '')
+        shape, grid = (_cells(report, one) for one in (seen.total.shape, seen.total.grid))
+        table.add_row(f'{name}: shape only', *shape, '', '', '')
         table.add_row(
-            f'{name}: real grid', *_cells(seen.total.grid), str(seen.unreached), counts,
-            str(seen.per_image), end_section=True,
+            f'{name}: real grid', *grid, str(seen.unreached), counts, str(seen.per_image),
+            end_section=True,
         )  # fmt: skip
     return _right(table)
 
@@ -110,11 +116,14 @@ def _classes(report: AnchorReport) -> Table:
     return _right(table)
 
 
-def _cells(coverage: Coverage) -> Sequence[str]:
-    return [
-        _number(value)
-        for value in (coverage.mean, coverage.at_threshold, coverage.at_50, coverage.at_70)
-    ]
+def _levels(report: AnchorReport) -> Sequence[float]:
+    """The assigner's threshold, .5 and .7, none of them twice."""
+    return list(dict.fromkeys((report.positive, 0.5, 0.7)))
+
+
+def _cells(report: AnchorReport, coverage: Coverage) -> Sequence[str]:
+    shares = {0.7: coverage.at_70, 0.5: coverage.at_50, report.positive: coverage.at_threshold}
+    return [_number(value) for value in (coverage.mean, *map(shares.get, _levels(report)))]
 
 
 def _number(value: float | None) -> str:
@@ -126,7 +135,10 @@ def _print_unreached(report: AnchorReport, console: Console) -> None:
     share = report.now.total.grid.at_threshold or 0.0
     learned = f'{share:.1%} of the boxes have an anchor of IoU {report.positive:g} or more'
     if not count:
-        _line(console, f'{learned}, and all have one of {report.reach:g} or more')
+        every = f'{learned}, and all have one of {report.reach:g} or more'
+        if report.reach == report.positive:
+            every = f'all boxes have an anchor of IoU {report.positive:g} or more'
+        _line(console, every)
         return
     _line(
         console,
@@ -143,20 +155,34 @@ def _print_unreached(report: AnchorReport, console: Console) -> None:
         _line(console, f'  and {count - _SHOWN} more; --json lists up to 1,000')
 
 
+def _print_losses(report: AnchorReport, console: Console) -> None:
+    """Name what has fewer boxes at the assigner's threshold than before."""
+    rows = [('all together', report.now.total, report.proposed.total)] + [
+        (escape(before.name), before, after)
+        for before, after in zip(report.now.classes, report.proposed.classes, strict=True)
+    ]
+    shares = [
+        (name, before.grid.at_threshold or 0, after.grid.at_threshold or 0)
+        for name, before, after in rows
+    ]
+    worse = [
+        f'{name} ({before:.3f} -> {after:.3f})'
+        for name, before, after in shares
+        if after < before - _LESS
+    ]
+    if worse:
+        _line(console, f'fewer boxes at {report.positive:g} or above: {", ".join(worse)}')
+
+
 def _print_proposal(report: AnchorReport, target: Path | None, console: Console) -> None:
     kept = not report.worthwhile
     _line(
         console,
-        f'proposed: mean best IoU {report.gain:+.3f} on the real grid for {report.price:.2f} times '
-        'the anchors',
+        f'proposed: mean best IoU {report.gain:+.3f} on the real grid for '
+        + ('as many anchors' if report.price == 1 else f'{report.price:.2f} times the anchors'),
     )
-    worse = [
-        escape(before.name)
-        for before, after in zip(report.now.classes, report.proposed.classes, strict=True)
-        if (after.grid.at_threshold or 0) < (before.grid.at_threshold or 0) - _LESS
-    ]
-    if worse and not kept:
-        _line(console, f'fewer boxes at {report.positive:g} or above: {", ".join(worse)}')
+    if not kept:
+        _print_losses(report, console)
     if kept:
         rank = 'about as good as any' if report.gain > 0 else 'better'
         _line(console, f'[bold]your anchors are {rank}; keep them[/]')

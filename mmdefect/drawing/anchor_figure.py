@@ -126,7 +126,7 @@ def _draw_histogram(
     if classes:
         axes.legend(frameon=False, fontsize=8, loc='upper right')
     axes.set_xscale('log')
-    _plain(axes, f'{words[0].upper()}{words[1:]}')
+    _plain(axes, f'{words[0].upper()}{words[1:]}; ticks below: anchors')
     axes.set_xlabel(words, fontsize=9, color=_INK)
     axes.set_ylabel('boxes', fontsize=9, color=_INK)
 

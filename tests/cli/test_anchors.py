@@ -25,6 +25,21 @@ def run(*arguments):
     return done
 
 
+def with_boxes(boxes, tiny_coco, make_config, tmp_path):
+    """A config whose training data have these boxes, all on the first image."""
+    content = json.loads((tiny_coco / 'train.json').read_text())
+    content['annotations'] = [
+        {'id': number, 'image_id': 0, 'category_id': 0, 'bbox': box}
+        for number, box in enumerate(boxes)
+    ]
+    data = tmp_path / 'data'
+    data.mkdir()
+    (data / 'images').symlink_to(tiny_coco / 'images')
+    for split in ('train', 'val'):
+        (data / f'{split}.json').write_text(json.dumps(content))
+    return make_config(tmp_path, data=data)
+
+
 def test_report_file_and_figure(tiny_config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run(tiny_config)
@@ -33,6 +48,9 @@ def test_report_file_and_figure(tiny_config, tmp_path, monkeypatch):
         done.output
     )
     assert 'now: real' in done.output and 'mean best IoU +' in done.output
+    # The assigner's threshold is .5 here, and stands there once.
+    assert '   IoU ┃ >= 0.5 ┃ >= 0.7 ┃ reached ┃' in done.output
+    assert 'note: 12 boxes to fit to: the proposal suits them and says little' in done.output
     fragment = done.output[done.output.index('model = dict(') : done.output.index('written:')]
     written = {}
     exec(fragment, written)
@@ -152,6 +170,19 @@ def test_bad_input(arguments, message, tiny_config, make_config, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ('boxes', 'note'),
+    [
+        ([[3, 3, 9, 12]], '1 box to fit to: the proposal suits it and says little of others'),
+        ([[3, 3, 9, 12], [20.3, 3.1, 9, 12]], 'all 2 boxes have one size, 9 x 12 pixels'),
+    ],
+)
+def test_boxes_that_say_little(boxes, note, tiny_coco, make_config, tmp_path):
+    report = json.loads(run(with_boxes(boxes, tiny_coco, make_config, tmp_path), '--json').stdout)
+    (said,) = report['notes']
+    assert note in said and report['boxes'] == len(boxes)
+
+
+@pytest.mark.parametrize(
     ('boxes', 'message'),
     [
         ([], 'no box in the training data'),
@@ -160,18 +191,8 @@ def test_bad_input(arguments, message, tiny_config, make_config, tmp_path):
     ],
 )
 def test_bad_annotations(boxes, message, tiny_coco, make_config, tmp_path):
-    content = json.loads((tiny_coco / 'train.json').read_text())
-    content['annotations'] = [
-        {'id': number, 'image_id': 0, 'category_id': 0, 'bbox': box}
-        for number, box in enumerate(boxes)
-    ]
-    data = tmp_path / 'data'
-    data.mkdir()
-    (data / 'images').symlink_to(tiny_coco / 'images')
-    for split in ('train', 'val'):
-        (data / f'{split}.json').write_text(json.dumps(content))
     with pytest.raises(InputError, match=message):
-        run(make_config(tmp_path, data=data), '--json')
+        run(with_boxes(boxes, tiny_coco, make_config, tmp_path), '--json')
 
 
 def test_dropped_unknown_and_ignored_boxes(tiny_coco, make_config, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import typer
 
 from mmdefect import cli
 
@@ -92,3 +93,9 @@ def test_help_lists_every_command_in_a_line(call):
 
 def test_version(call):
     assert call('--version')[0] == 0
+
+
+def test_help_is_broken_where_the_terminal_ends():
+    group = typer.main.get_command(cli.app)
+    for name, command in group.commands.items():
+        assert command.help and not re.search(r'[^\n]\n[^\n]', command.help), name

@@ -25,6 +25,7 @@ from mmdefect.evaluation.anchors import (
     shape_statistics,
 )
 from mmdefect.evaluation.anchors.coverage import QUANTILES
+from mmdefect.wording import counted
 
 __all__ = ['AnchorReport', 'AnchorsSeen', 'ClassCoverage', 'report_anchors']
 
@@ -32,6 +33,8 @@ __all__ = ['AnchorReport', 'AnchorsSeen', 'ClassCoverage', 'report_anchors']
 _TRANSPOSED = 0.01
 # Mean best IoU worth a new training.
 _WORTH = 0.01
+# Boxes below which the fit says little of others.
+_FEW = 30
 # Unreached boxes that are listed, worst first.
 _LISTED = 1000
 
@@ -272,7 +275,7 @@ SSD or Faster R-CNN
         proposed_sizes=fitted.sizes,
         keys=generator_keys(found.form, shapes),
         seed=seed,
-        notes=[*filter(None, [found.note]), *boxes.notes],
+        notes=[*filter(None, [found.note, _few_shapes(extents)]), *boxes.notes],
     )
     report.warnings.extend(_warnings(report, found.shapes))
     return report
@@ -315,6 +318,22 @@ def _unreached(
         }
         for row in rows.tolist()
     ]
+
+
+def _few_shapes(extents: npt.NDArray[np.float64]) -> str:
+    """What makes the boxes a poor guide to others; empty where nothing does."""
+    if len(extents) > 1 and np.ptp(extents, axis=0).max() < 0.01:
+        width, height = extents[0].tolist()
+        return (
+            f'all {len(extents)} boxes have one size, {width:.4g} x {height:.4g} pixels; boxes '
+            'drawn by hand differ, so look at the annotations'
+        )
+    if len(extents) < _FEW:
+        return (
+            f'{counted(len(extents), "box", "boxes")} to fit to: the proposal suits '
+            f'{"it" if len(extents) == 1 else "them"} and says little of others'
+        )
+    return ''
 
 
 def _warnings(report: AnchorReport, shapes: FittedShapes | None) -> list[str]:

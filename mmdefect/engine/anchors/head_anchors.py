@@ -33,7 +33,7 @@ class HeadAnchors:
         positive (float): IoU from which an anchor is positive.
         negative (float): IoU below which an anchor is negative.
         allowed_border (float): Pixels by which trained anchors may leave the image; negative: any.
-        note (str): What was assumed of the assigner. Default ``''``.
+        note (str): What was assumed of the assigner, or is not measured. Default ``''``.
 
     Example:
         >>> anchors = dict(type='AnchorGenerator', strides=[16], ratios=[1.], scales=[4])
@@ -196,4 +196,10 @@ def _thresholds(assigner: Any) -> tuple[float, float, str]:
         kind = settings.get('type')
         has = f'{kind} has no IoU threshold' if kind else 'no assigner is stated'
         return 0.5, 0.4, f'{has}; .5 and .4 are taken as in RetinaNet'
-    return float(positive), float(negative if negative is not None else positive), ''
+    note = ''
+    if settings.get('centre_ratio') is not None:
+        note = (
+            f'{settings["type"]} also wants the centre of an anchor in the middle of the box, '
+            'which is not measured here; `mmdefect check` counts the positives'
+        )
+    return float(positive), float(negative if negative is not None else positive), note

@@ -45,10 +45,13 @@ class AnchorSet:
                 f'got {self.sizes.shape} and {self.centres.shape}'
             )
         for name, values in (('sizes', self.sizes), ('strides', self.strides)):
-            if not (np.isfinite(values) & (values > 0)).all():
-                raise ValueError(f'{name} must be finite and above 0, got {values.tolist()}')
-        if not np.isfinite(self.centres).all():
-            raise ValueError(f'centres must be finite, got {self.centres.tolist()}')
+            good = (np.isfinite(values) & (values > 0)).all(axis=1)
+            if not good.all():
+                first = values[good.argmin()].tolist()
+                raise ValueError(f'{name} must be finite and above 0, got {first}')
+        good = np.isfinite(self.centres).all(axis=1)
+        if not good.all():
+            raise ValueError(f'centres must be finite, got {self.centres[good.argmin()].tolist()}')
 
     def __len__(self) -> int:
         """Number of different anchors, over all levels."""

@@ -78,6 +78,16 @@ def test_nested_detector_and_our_generator():
     assert found.shapes == FittedShapes([0.5], [4.0])
 
 
+def test_what_is_not_measured_is_noted():
+    rules = dict(type='mmdefect.CentreRegionAssigner', pos_iou_thr=0.3, neg_iou_thr=0.4)
+    for ratio in (None, 0.5):
+        train_cfg = dict(assigner=dict(rules, centre_ratio=ratio))
+        config = Config(dict(model=dict(model(), train_cfg=train_cfg)))
+        found = read_head_anchors(config, 'c.py')
+        assert (found.positive, found.negative) == (0.3, 0.4)
+        assert ('centre of an anchor in the middle of the box' in found.note) == bool(ratio)
+
+
 def model(**head):
     right = dict(type='AnchorGenerator', strides=[8], ratios=[1.0], scales=[4])
     return dict(bbox_head=dict(type='RetinaHead', anchor_generator={**right, **head}))
@@ -87,6 +97,7 @@ def model(**head):
     ('content', 'message'),
     [
         (model(ratios=[float('nan')]), 'anchor_generator: anchors cannot be used, sizes must be'),
+        (model(ratios=[1.0, float('nan')]), r'finite and above 0, got \[nan, nan\]$'),
         (model(scales=[-4]), 'sizes must be finite and above 0'),
         (model(ratios=None), 'model.bbox_head.anchor_generator: cannot be built'),
         (model(scalse=[4]), 'cannot be built .*scalse'),
