@@ -274,6 +274,21 @@ def test_tags_do_not_overlap(browser, tmp_path: Path, write_run, write_image) ->
         assert found == 0 and tags > 20
 
 
+def test_tags_leave_a_full_shelf_to_be_seen(browser, tmp_path: Path, write_run) -> None:
+    corners = [(x, y) for y in range(0, 280, 40) for x in range(0, 400, 40)]
+    truth = [[x, y, x + 38, y + 38, 0, 0] for x, y in corners]
+    picture = dict(entry('shelf.png', truth, []), width=400, height=280)
+    write_run(tmp_path, ['object'], [picture])
+    browser.open(write_report(tmp_path))
+    covered, tags = browser.run("""
+        const frame = document.querySelector('#gallery .frame');
+        const tags = [...frame.querySelectorAll('.tag')];
+        const area = tags.reduce((sum, tag) => sum + tag.offsetWidth * tag.offsetHeight, 0);
+        return [area / frame.offsetWidth / frame.offsetHeight, tags.length];
+    """)
+    assert 0 < covered < 0.2 and 3 < tags < len(truth)
+
+
 def test_thirty_classes(browser, tmp_path: Path, write_run) -> None:
     names = [f'class number {index}' for index in range(30)]
     truth = [[*BOX, index, 0] for index in range(30)]

@@ -3,6 +3,8 @@
 
 const TAG_HEIGHT = 15;
 const SMALL_BOX = 40;
+// Share of a picture that words may cover: on a full shelf they would hide it.
+const MOST_COVERED = 0.15;
 const ruler = document.createElement('canvas').getContext('2d');
 ruler.font = '600 11px system-ui, sans-serif';
 
@@ -24,16 +26,19 @@ function placeTags(frame, view, size, tags) {
   const onFrame = (box) => [box[0] - view[0], box[1] - view[1], box[2] - view[0], box[3] - view[1]].map((value) => value * scale);
   const small = tags.map((one) => onFrame(one.box)).filter((box) => Math.max(box[2] - box[0], box[3] - box[1]) < SMALL_BOX);
   const taken = [];
+  let room = MOST_COVERED * size[0] * size[1];
   const free = ([left, top], width, obstacles) => obstacles.every((other) => (
     left >= other[2] || left + width <= other[0] || top >= other[3] || top + TAG_HEIGHT <= other[1]));
   for (const { box, texts, name, colour } of tags) {
     for (const text of texts) {
       const width = Math.ceil(ruler.measureText(text).width) + 10;
-      if (width > size[0]) continue;
+      // One tag stands on the smallest picture, too.
+      if (width > size[0] || (taken.length && width * TAG_HEIGHT > room)) continue;
       const places = tagPlaces(onFrame(box), width, size, name === 'missed');
       const place = places.find((one) => free(one, width, [...taken, ...small])) || places.find((one) => free(one, width, taken));
       if (!place) continue;
       taken.push([place[0], place[1], place[0] + width, place[1] + TAG_HEIGHT]);
+      room -= width * TAG_HEIGHT;
       const node = html('span', `tag ${name}`, text, frame);
       node.style.left = `${place[0] / size[0] * 100}%`;
       node.style.top = `${place[1] / size[1] * 100}%`;
