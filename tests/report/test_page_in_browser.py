@@ -276,17 +276,24 @@ def test_tags_do_not_overlap(browser, tmp_path: Path, write_run, write_image) ->
 
 def test_tags_leave_a_full_shelf_to_be_seen(browser, tmp_path: Path, write_run) -> None:
     corners = [(x, y) for y in range(0, 280, 40) for x in range(0, 400, 40)]
-    truth = [[x, y, x + 38, y + 38, 0, 0] for x, y in corners]
-    picture = dict(entry('shelf.png', truth, []), width=400, height=280)
-    write_run(tmp_path, ['object'], [picture])
-    browser.open(write_report(tmp_path))
-    covered, tags = browser.run("""
-        const frame = document.querySelector('#gallery .frame');
-        const tags = [...frame.querySelectorAll('.tag')];
-        const area = tags.reduce((sum, tag) => sum + tag.offsetWidth * tag.offsetHeight, 0);
-        return [area / frame.offsetWidth / frame.offsetHeight, tags.length];
-    """)
-    assert 0 < covered < 0.2 and 3 < tags < len(truth)
+    boxes = [[x, y, x + 38, y + 38, 0] for x, y in corners]
+    for missed in (len(boxes), 3):
+        found = [[*box, 0.9] for box in boxes[:-missed]]
+        shelf = dict(entry('shelf.png', [[*box, 0] for box in boxes], found), width=400, height=280)
+        write_run(tmp_path, ['object'], [shelf])
+        browser.open(write_report(tmp_path))
+        covered, tags, red, low = browser.run("""
+            const frame = document.querySelector('#gallery .frame');
+            const tags = [...frame.querySelectorAll('.tag')];
+            const area = tags.reduce((sum, tag) => sum + tag.offsetWidth * tag.offsetHeight, 0);
+            const low = tags.filter((tag) => tag.offsetTop > frame.offsetHeight / 2);
+            const red = frame.querySelectorAll('.tag.missed').length;
+            return [area / frame.offsetWidth / frame.offsetHeight, tags.length, red, low.length];
+        """)
+        assert 0 < covered < 0.25 and 3 < tags < len(boxes)
+        # Spread over the picture, and few misses are all named.
+        assert 0 < low < tags and red > missed / 10
+        assert red == 3 or missed > 3
 
 
 def test_thirty_classes(browser, tmp_path: Path, write_run) -> None:
