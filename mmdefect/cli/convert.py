@@ -60,7 +60,11 @@ def convert(
         ),
     ] = None,
     drop_bad: Annotated[
-        bool, typer.Option('--drop-bad', help='Drop and list bad boxes and images.')
+        bool,
+        typer.Option(
+            '--drop-bad',
+            help='Drop and list bad boxes and images. No image is decoded: see audit.',
+        ),
     ] = False,
     unlabelled: Annotated[
         UnlabelledOption | None,
