@@ -29,13 +29,18 @@ __all__ = ['run', 'test', 'train']
 
 # Of this process.
 _RUNS = itertools.count(1)
+# How PyTorch says that a loader process is gone.
+_LOST_LOADER = re.compile(
+    r'DataLoader worker \(pid.*?\) (is killed by signal: [A-Z][a-z ]+|exited unexpectedly)'
+)
 _UNKNOWN_KEY = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 
 
 def run(command: Callable[[Sequence[str] | None], object]) -> None:
     """Run a command; bad input becomes one line on standard error and exit code 2.
 
-    Ctrl-C exits with 130 and says how to go on; so does SIGTERM, which schedulers send, with 143.
+    Ctrl-C exits with 130 and says how to go on; so does SIGTERM, which schedulers send, with 143,
+    also where it reaches the loader processes first.
 
     Args:
         command (Callable): :func:`train` or :func:`test`.
@@ -57,19 +62,37 @@ def run(command: Callable[[Sequence[str] | None], object]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    except KeyboardInterrupt as stop:
-        print(f'mmdefect: stopped{getattr(stop, "how", "")}', file=sys.stderr)
-        sys.exit(128 + getattr(stop, 'number', signal.SIGINT))
+    except (KeyboardInterrupt, RuntimeError) as stop:
+        ended = _ended(stop)
+        if ended is None:
+            raise
+        what, code = ended
+        print(f'mmdefect: {what}{getattr(stop, "how", "")}', file=sys.stderr)
+        sys.exit(code)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Stop(KeyboardInterrupt):
-    """A signal that ends the process, and how to go on afterwards."""
+def _ended(error: KeyboardInterrupt | RuntimeError) -> tuple[str, int] | None:
+    """What has ended the run from outside, and the exit code; None: nothing has."""
+    if isinstance(error, KeyboardInterrupt):
+        return 'stopped', 128 + getattr(error, 'number', signal.SIGINT)
+    # The cause knows the signal.
+    lost = _LOST_LOADER.search(f'{error.__cause__} {error}')
+    if lost is None:
+        return None
+    if lost[1].endswith('Terminated'):
+        return 'stopped', 128 + signal.SIGTERM
+    cure = 'where memory has run out, lower num_workers or batch_size'
+    return f'a loader process {lost[1]}; {cure}', 2
 
-    def __init__(self, number: int, how: str = '') -> None:
+
+class _Stop(KeyboardInterrupt):
+    """A signal that ends the process."""
+
+    def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.number, self.how = number, how
+        self.number = number
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -221,12 +244,13 @@ def _closing_bars(runner: Runner) -> Iterator[None]:
 def _saying_how_to_go_on(runner: Runner) -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, RuntimeError) as stop:
         last = _last_checkpoint(runner.work_dir)
         how = '; no checkpoint has been saved yet, so it starts anew'
         if last is not None:
             how = f'; tools/train.py with --resume goes on from {_shown(last)}'
-        raise _Stop(getattr(stop, 'number', signal.SIGINT), how) from None
+        stop.how = how  # type: ignore[union-attr]
+        raise
 
 
 def _last_checkpoint(work_dir: str) -> str | None:

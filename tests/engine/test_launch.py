@@ -3,6 +3,7 @@ import signal
 
 import pytest
 from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import DataLoader, Dataset
 
 from mmdefect.engine import launch
 from mmdefect.engine.launch import run, train
@@ -35,6 +36,12 @@ def raises(error):
             130,
             'mmdefect: stopped\n',
         ),
+        (
+            RuntimeError('DataLoader worker (pid(s) 7, 8) exited unexpectedly'),
+            2,
+            'mmdefect: a loader process exited unexpectedly; where memory has run out, lower '
+            'num_workers or batch_size\n',
+        ),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(error, code, line, capsys):
@@ -45,8 +52,37 @@ def test_what_a_user_can_mend_is_one_line(error, code, line, capsys):
 
 
 def test_other_errors_keep_their_traceback():
-    with pytest.raises(TypeError, match='unsupported operand'):
-        run(raises(TypeError('unsupported operand')))
+    for error in (TypeError('unsupported operand'), RuntimeError('mat1 and mat2 shapes')):
+        with pytest.raises(type(error), match=str(error)):
+            run(raises(error))
+
+
+class Dying(Dataset):
+    def __init__(self, number):
+        self.number = number
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows kills at once')
+@pytest.mark.parametrize(
+    ('name', 'code', 'said'),
+    [
+        ('SIGTERM', 143, 'stopped'),
+        ('SIGKILL', 2, 'a loader process is killed by signal: Killed; where memory has run out'),
+    ],
+)
+def test_a_loader_process_is_killed(name, code, said, capsys):
+    number = getattr(signal, name)
+    with pytest.raises(SystemExit) as caught:
+        run(lambda _: list(DataLoader(Dying(number), num_workers=1)))
+    assert caught.value.code == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'mmdefect: {said}')
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='Windows kills at once')
