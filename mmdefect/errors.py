@@ -119,7 +119,8 @@ def reject_unknown_keys(component: str, given: Iterable[str], known: Iterable[st
         if key in known:
             continue
         near = nearest_name(key, known)
-        hint = f'did you mean {near!r}?' if near else f'known keys: {", ".join(known)}'
+        rest = f'known keys: {", ".join(known)}' if known else 'it takes none'
+        hint = f'did you mean {near!r}?' if near else rest
         raise InputError(f'{component}: unknown key {key!r}; {hint}')
 
 

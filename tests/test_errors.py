@@ -59,6 +59,8 @@ def test_reject_unknown_keys():
         reject_unknown_keys('Metric', ['classes', 'max_det'], ['max_dets', 'classes'])
     with pytest.raises(InputError, match=r"unknown key 'zzz'; known keys: classes, max_dets$"):
         reject_unknown_keys('Metric', {'zzz': 1}, {'max_dets', 'classes'})
+    with pytest.raises(InputError, match=r"^Hook: unknown key 'interval'; it takes none$"):
+        reject_unknown_keys('Hook', ['interval'], ())
 
 
 class Base:
