@@ -126,7 +126,7 @@ def test_semi_supervised_training(tmp_path: Path) -> None:
     lines = [
         {'loss': 1.0, 'sup_loss_cls': 0.5, 'unsup_rpn_loss_bbox': 0.5, 'lr': 0.1, 'step': step,
          'pseudo/count/hole/edge': 2.0, 'pseudo/positives/level_0': 3.0, 'pseudo/score_mean': 0.5,
-         'pseudo/clean_images': 0.25, 'pseudo/consensus_added': 1.0,
+         'pseudo/score_mean/rust': 0.6, 'pseudo/clean_images': 0.25, 'pseudo/consensus_added': 1.0,
          'pseudo/precision/rust': float('nan') if step == 50 else 0.8}
         for step in (50, 100)
     ]  # fmt: skip
@@ -142,6 +142,7 @@ def test_semi_supervised_training(tmp_path: Path) -> None:
     assert log.pseudo['count'] == {'hole/edge': both}
     assert log.pseudo['positives'] == {'level_0': [(50, 3.0), (100, 3.0)]}
     assert log.pseudo['precision'] == {'rust': [(100, 0.8)]}
+    assert log.pseudo['score_mean'] == {'rust': [(50, 0.6), (100, 0.6)]}
     assert [sorted(log.pseudo[name]) for name in ('scores', 'shares', 'votes')] == [
         ['score_mean'], ['clean_images'], ['consensus_added'],
     ]  # fmt: skip

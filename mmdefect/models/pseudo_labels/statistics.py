@@ -37,6 +37,8 @@ class PseudoLabelStatistics:
     ``pseudo/kept_ratio/<class>``           their share of the teacher's boxes above the floor
     ``pseudo/score_mean``, ``_median``,     scores of the teacher's boxes above the floor
     ``_best``
+    ``pseudo/score_mean/<class>``,          the same of one class
+    ``pseudo/score_median/<class>``
     ``pseudo/stage/floor``                  the teacher's boxes above the floor, per iteration
     ``pseudo/stage/<loss>``                 those from its threshold on: ``initial``, ``cls``,
                                             ``rpn``
@@ -96,6 +98,7 @@ class PseudoLabelStatistics:
         # None: TrainingGuardHook warns.
         self.quiet: int | None = quiet
         self._recent: dict[str, deque[np.ndarray]] = defaultdict(lambda: deque(maxlen=window))
+        self._knows_truth = False
         self._without = 0
         self._best = np.zeros(len(self.classes))
 
@@ -126,11 +129,7 @@ class PseudoLabelStatistics:
             **self._per_class('count', self._window('count', counts).mean(0)),
             **self._per_class('threshold', thresholds.of('cls').cpu().numpy()),
         }
-        scores = np.concatenate(list(self._keep('scores', candidates.scores.cpu().numpy())))
-        if len(scores):
-            entries['pseudo/score_mean'] = torch.tensor(float(scores.mean()))
-            entries['pseudo/score_median'] = torch.tensor(float(np.median(scores)))
-            entries['pseudo/score_best'] = torch.tensor(float(scores.max()))
+        entries.update(self._scores(candidates))
         passed = {'floor': len(candidates)}
         for loss in thresholds.losses:
             if f'for_{loss}' in kept:
@@ -154,7 +153,8 @@ class PseudoLabelStatistics:
             truth (Sequence[InstanceData]): ``bboxes`` and ``labels`` of each image.
 
         Returns:
-            dict[str, Tensor]: Precision and recall of each class.
+            dict[str, Tensor]: Precision and recall of each class; nothing before the first box of
+            hidden ground truth, as images may simply be unlabelled.
 
         Raises:
             InputError: An image has no boxes loaded.
@@ -169,6 +169,9 @@ class PseudoLabelStatistics:
                 )
             there += self._count(real.labels)
             hits += self._matches(taught[taught.images == image], real)
+        self._knows_truth |= bool(there.any())
+        if not self._knows_truth:
+            return {}
         counts = self._count(taught.labels)
         return {**self._ratio('precision', hits, counts), **self._ratio('recall', hits, there)}
 
@@ -191,6 +194,20 @@ class PseudoLabelStatistics:
                 for level, count in enumerate(levels)
             },
         }
+
+    def _scores(self, candidates: InstanceData) -> dict[str, Tensor]:
+        """Mean, median and best score, over all classes and of each that has any."""
+        scores = np.concatenate(self._keep('scores', candidates.scores.cpu().numpy()))
+        labels = np.concatenate(self._keep('labels', candidates.labels.cpu().numpy()))
+        if not len(scores):
+            return {}
+        entries = {'pseudo/score_best': torch.tensor(float(scores.max()))}
+        for name, middle in (('score_mean', np.mean), ('score_median', np.median)):
+            entries[f'pseudo/{name}'] = torch.tensor(float(middle(scores)))
+            for label in np.unique(labels):
+                value = torch.tensor(float(middle(scores[labels == label])))
+                entries[f'pseudo/{name}/{self.classes[label]}'] = value
+        return entries
 
     def _matches(self, boxes: InstanceData, real: InstanceData) -> np.ndarray:
         """Matched ground truth of each class in one image."""

@@ -148,7 +148,9 @@
       recall: 'Share of the hidden ground truth that pseudo boxes find.',
       threshold: 'Score threshold of the classification in force.',
       positives: 'Positive RoIs or anchors of the student per iteration; level_0 is the finest level.',
-      scores: 'Scores of the teacher\u2019s boxes above the score floor.',
+      score_mean: 'Mean score of the teacher\u2019s boxes above the score floor.',
+      score_median: 'Median score of the teacher\u2019s boxes above the score floor.',
+      scores: 'Scores of the teacher\u2019s boxes above the score floor, over all classes.',
       shares: 'Shares of images, and of boxes that the views of a part agree on.',
       votes: 'Boxes per iteration that two or more views had a vote on, and boxes added where other views have them.',
       stage: 'The teacher\u2019s boxes per iteration, by the threshold that they pass.',
@@ -164,7 +166,7 @@
       host('pseudo-meaning').textContent = Object.hasOwn(meanings, statistic) ? meanings[statistic] : '';
       lineChart(host('pseudo-chart'), curvesOf(pick, names, colourOf, (name) => name), {
         label: `Pseudo labels: ${statistic}`, fromZero: true, xName: 'iteration', smoothed: true, height: 300,
-        y: ['precision', 'recall', 'threshold', 'scores', 'shares'].includes(statistic) ? [0, 1] : undefined,
+        y: ['precision', 'recall', 'threshold', 'score_mean', 'score_median', 'scores', 'shares'].includes(statistic) ? [0, 1] : undefined,
         say: say('iteration'),
       });
     });

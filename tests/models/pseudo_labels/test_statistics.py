@@ -40,6 +40,7 @@ def test_counts_ratios_and_scores():
         {
             'kept_ratio/dent': 1 / 3, 'count/dent': 1, 'count/rust': 0, 'threshold/dent': 0.5,
             'threshold/rust': 0.5, 'score_mean': 1.3 / 3, 'score_median': 0.3,
+            'score_mean/dent': 1.3 / 3, 'score_median/dent': 0.3,
             'score_best': 0.9, 'stage/floor': 3, 'stage/cls': 1, 'clean_images': 0.5,
             'ignored_images': 0,
         }
@@ -54,6 +55,18 @@ def test_ratios_are_of_the_window():
     assert logged['kept_ratio/dent'] == pytest.approx(2 / 3)
     assert logged['score_median'] == pytest.approx(0.9)
     assert logged['ignored_images'] == pytest.approx(1 / 4)
+
+
+def test_scores_of_classes_are_told_apart():
+    statistics = PseudoLabelStatistics(CLASSES, window=2)
+    summarise(statistics, (0, 0, 0.9), (0, 1, 0.1))
+    summarise(statistics, (0, 0, 0.7), (0, 0, 0.2), (0, 1, 0.3))
+    logged = summarise(statistics)
+    assert logged['score_mean'] == pytest.approx(0.4)
+    assert logged['score_mean/dent'] == logged['score_median/dent'] == pytest.approx(0.45)
+    assert logged['score_mean/rust'] == logged['score_median/rust'] == pytest.approx(0.3)
+    logged = summarise(statistics, (0, 0, 0.6))
+    assert logged['score_median'] == pytest.approx(0.6) and 'score_mean/rust' not in logged
 
 
 def test_no_box_at_all():
@@ -91,6 +104,15 @@ def test_as_many_pairs_as_there_can_be():
     found = boxes((0, 0, 0.9, (0, 0, 10, 10)), (0, 0, 0.8, (0, 0, 10, 6)))
     logged = statistics.judge(found, [truth((0, (0, 0, 10, 9.8)), (0, (0, 0, 10, 16)))])
     assert logged['pseudo/recall/dent'] == 1
+
+
+def test_unlabelled_images_are_not_taken_for_good_ones():
+    statistics = PseudoLabelStatistics(CLASSES, hidden_truth=True)
+    place = (0, 0, 10, 10)
+    assert statistics.judge(boxes((0, 0, 0.9, place)), [truth()]) == {}
+    known = statistics.judge(boxes((0, 0, 0.9, place)), [truth(), truth((0, place))])
+    assert known['pseudo/precision/dent'] == 0
+    assert statistics.judge(boxes((0, 0, 0.9, place)), [truth()])['pseudo/recall/dent'] == 0
 
 
 def test_truth_that_was_never_loaded():
