@@ -13,8 +13,8 @@ from mmengine import registry as root  # noqa: E402  after the check, which says
 
 __all__ = [
     'DATASETS', 'DATA_SAMPLERS', 'FUNCTIONS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS',
-    'MODEL_WRAPPERS', 'OPTIM_WRAPPERS', 'READERS', 'TASK_UTILS', 'TRANSFORMS',
-    'VISBACKENDS',
+    'MODEL_WRAPPERS', 'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'READERS', 'TASK_UTILS',
+    'TRANSFORMS', 'VISBACKENDS',
 ]  # fmt: skip
 
 # Annotation formats, each read into the same records: `reader=` of DefectDataset.
@@ -103,6 +103,13 @@ MODEL_WRAPPERS = root.Registry(
 OPTIM_WRAPPERS = root.Registry(
     'optimizer wrapper',
     parent=root.OPTIM_WRAPPERS,
+    scope='mmdefect',
+    locations=['mmdefect.engine.optim_wrappers'],
+)
+# Which weights an optimiser gets, with which options.
+OPTIM_WRAPPER_CONSTRUCTORS = root.Registry(
+    'optimizer wrapper constructor',
+    parent=root.OPTIM_WRAPPER_CONSTRUCTORS,
     scope='mmdefect',
     locations=['mmdefect.engine.optim_wrappers'],
 )

@@ -46,6 +46,7 @@ def test_locations_exist_and_register(name):
         ('TASK_UTILS', 'ClippedDeltaCoder'),
         ('MODELS', 'SharedTowerHead'),
         ('OPTIM_WRAPPERS', 'AmpOptimWrapper'),
+        ('OPTIM_WRAPPER_CONSTRUCTORS', 'TrainedWeightsConstructor'),
         ('HOOKS', 'CheckpointMatchHook'),
     ],
 )

@@ -16,6 +16,7 @@ train_cfg = dict(
 )
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='mmdefect.TrainedWeightsConstructor',
     # Fused: one pass over the weights instead of several.
     optimizer=dict(type='AdamW', lr=lr, weight_decay=weight_decay, fused=True),
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0, bypass_duplicate=True),
