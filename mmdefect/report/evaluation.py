@@ -15,6 +15,7 @@ from mmdefect.report.measures import (
     ErrorType,
     IoUHistogram,
     OperatingPoint,
+    PartResults,
     ScoreCounts,
     SizeRecall,
 )
@@ -204,6 +205,7 @@ class Evaluation(_Part):
         images (list[EvaluatedImage]): Boxes; may stop short of ``images_total``.
         tiles (Tiles | None): How the model cut the images; None where it saw them whole. Default
             None.
+        parts (PartResults | None): Results per part, where parts have several views. Default None.
 
     Raises:
         ValidationError: A key is missing or of another type, or a class index has no name (a
@@ -234,6 +236,7 @@ class Evaluation(_Part):
     confusion: list[list[int]]
     images: list[EvaluatedImage]
     tiles: Tiles | None = None
+    parts: PartResults | None = None
 
     @property
     def images_good(self) -> int:

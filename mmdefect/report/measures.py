@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from mmdefect.evaluation.score_table import ScoreTable
 
-__all__ = ['ErrorType', 'IoUHistogram', 'OperatingPoint', 'ScoreCounts', 'SizeRecall']
+__all__ = [
+    'ErrorType', 'IoUHistogram', 'OperatingPoint', 'PartResults', 'ScoreCounts', 'SizeRecall',
+]  # fmt: skip
 
 Counts = list[Annotated[int, Field(ge=0)]]
 ThresholdCounts = Annotated[Counts, Field(min_length=101, max_length=101)]
@@ -175,6 +177,37 @@ class ErrorType(_Part):
     counts: Counts
     dAP50: FiniteFloat | None
     dAP50_per_class: list[FiniteFloat | None]
+
+
+class PartResults(_Part):
+    """Results per part, after the boxes of its views have been merged.
+
+    Args:
+        merge (str): How: ``nms``, ``soft_nms``, ``wbf`` or ``voting``.
+        images_total (int): Parts evaluated.
+        metrics (dict[str, float | None]): As of images.
+        operating (OperatingPoint): As of images, at the threshold of the highest F1 of parts.
+        score_table (ScoreCounts): As of images.
+
+    Raises:
+        ValidationError: A key is missing or of another type (a ``ValueError`` of pydantic).
+
+    Example:
+        >>> PartResults.model_construct(merge='nms', images_total=4).images_total
+        4
+    """
+
+    merge: str
+    images_total: int = Field(ge=0)
+    metrics: dict[str, FiniteFloat | None]
+    operating: OperatingPoint
+    score_table: ScoreCounts
+
+    @property
+    def flagged(self) -> tuple[int, int]:
+        """Parts with defects and good parts that have a detection at the operating threshold."""
+        at, counts = round(100 * self.operating.threshold), self.score_table
+        return counts.flagged_defect[at], counts.flagged_good[at]
 
 
 def _check_bins(rows: list[Counts], edges: list[float] | list[float | None]) -> None:

@@ -71,6 +71,25 @@ def test_text_is_escaped_and_nothing_is_linked(work_dir: Path) -> None:
     assert names[-1].endswith('script><b>&"\'.png')
 
 
+def test_parts_of_several_views(work_dir: Path) -> None:
+    assert 'Per part' not in write_report(work_dir).read_text(encoding='utf-8')
+    path = work_dir / 'evaluation.json'
+    content = json.loads(path.read_text())
+    parts = {key: content[key] for key in ('metrics', 'operating', 'score_table')}
+    content['parts'] = {**parts, 'merge': 'nms', 'images_total': 2}
+    path.write_text(json.dumps(content))
+    page = write_report(work_dir).read_text(encoding='utf-8')
+    found = re.search(r'<section id="parts">(.*?)</section>', page, re.DOTALL)[1]
+    section = re.sub('<[^>]+>', ' ', found)
+    assert '2 parts, the boxes of their views merged (nms)' in section
+    counts = content['score_table']
+    at = round(100 * content['operating']['threshold'])
+    for kind in ('defect', 'good'):
+        flagged = f'{counts[f"flagged_{kind}"][at]} of {counts[f"images_{kind}"]}'
+        assert flagged in section
+    assert counts['flagged_defect'][at] == 1
+
+
 def test_content(work_dir: Path) -> None:
     path = write_report(work_dir)
     page = path.read_text(encoding='utf-8')

@@ -173,7 +173,9 @@
   }
   if (host('class-chart')) {
     const order = ['AP50', 'AP', 'recall', 'precision', 'F1', 'efficiency'];
-    const metrics = namesOf((run) => run.log.perClass).sort((a, b) => order.indexOf(a) - order.indexOf(b));
+    // Those of parts come last.
+    const place = (name) => (order.indexOf(name) + order.length + 1) % (order.length + 1);
+    const metrics = namesOf((run) => run.log.perClass).sort((a, b) => place(a) - place(b));
     oneOf(host('class-metric'), metrics.map((metric) => [metric, metric]), (metric) => {
       const curves = curvesOf((run) => run.log.perClass[metric] || {}, classes, (name) => colours[classes.indexOf(name)], (name) => name);
       lineChart(host('class-chart'), curves, {
