@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2] / 'configs'
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob('*.py'))
 PREFIX = 'mmdefect.'
 DATASET = 'mmdefect.DefectDataset'
+# Dicts without a type whose keys a class of ours reads.
+SETTINGS = ('semi_train_cfg', 'semi_test_cfg')
 SEEN: set[tuple[Any, ...]] = set()
 
 
@@ -62,19 +64,31 @@ def misspelt(key: str) -> str:
     return key[:-1] + key[-1] * 2
 
 
+def mistakes(node: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each key, how it is misspelt, and the dict with it, its settings included."""
+    for key in sorted(set(node) - {'type', '_delete_', '_scope_'}):
+        yield key, misspelt(key), renamed(node, key)
+    for name in set(SETTINGS).intersection(node):
+        for key in sorted(node[name] or ()):
+            inner = renamed(node[name], key)
+            yield f'{name}.{key}', misspelt(key), {**node, name: inner}
+
+
+def renamed(node: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {misspelt(key) if other == key else other: value for other, value in node.items()}
+
+
 @pytest.mark.parametrize('name', FILES)
 def test_a_misspelt_key_is_named(name):
     init_default_scope('mmdet')
     config = Config.fromfile(ROOT / name)
     silent = []
     for place, node, owner in ours(config.to_dict(), {}, ''):
-        for key in sorted(set(node) - {'type', '_delete_', '_scope_'}):
+        for key, wrong, changed in mistakes(node):
             case = (node['type'], key, frozenset(node))
             if case in SEEN:
                 continue
             SEEN.add(case)
-            wrong = misspelt(key)
-            changed = {wrong if other == key else other: node[other] for other in node}
             try:
                 build(node, owner, changed)
             except InputError as error:
@@ -101,3 +115,7 @@ def test_dicts_of_ours_are_found_and_an_error_can_fail():
     with pytest.raises(InputError, match="'ratio_orderr'; did you mean 'ratio_order'"):
         build(node, {}, {**node, 'ratio_orderr': 'w/h'})
     assert misspelt('ratios') == 'ratioss'
+    teacher = dict(type='mmdefect.MultiViewSoftTeacher', semi_train_cfg=dict(warmup=2))
+    assert list(mistakes(teacher))[1] == (
+        'semi_train_cfg.warmup', 'warmupp', {**teacher, 'semi_train_cfg': {'warmupp': 2}}
+    )  # fmt: skip
