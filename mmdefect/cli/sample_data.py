@@ -66,6 +66,6 @@ def sample_data(
         Kind.steel: write_steel,
     }[kind]
     unit = _UNITS[kind]
-    with progress(f'{kind.value} {unit}', unit=unit) as update:
+    with progress('drawing', unit=unit) as update:
         summary = write(out, level.value, seed=seed, progress=update)
     Console().print(str(summary), highlight=False, markup=False, soft_wrap=True)
