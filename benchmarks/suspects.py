@@ -18,7 +18,10 @@ from arms import Arm, compare, make_parser
 
 from mmdefect.engine.launch import run
 
-SUPERVISED = ('ratios_as_h_w', 'head_with_softmax', 'cross_entropy', 'changing_light')
+SUPERVISED = (
+    'ratios_as_h_w', 'sigmoid_scores', 'usual_focal_values', 'head_with_softmax', 'cross_entropy',
+    'changing_light',
+)  # fmt: skip
 
 
 def main() -> None:

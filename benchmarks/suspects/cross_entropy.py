@@ -1,5 +1,5 @@
 # Without focal losses: MMDetection's RPN and RoI head, cross entropy, sampled anchors.
-_base_ = ['./reference.py']
+_base_ = ['./head_with_softmax.py']
 model = dict(
     rpn_head=dict(
         type='RPNHead',
@@ -7,7 +7,6 @@ model = dict(
     ),
     roi_head=dict(
         bbox_head=dict(
-            type='Shared2FCBBoxHead',
             loss_cls=dict(
                 _delete_=True, type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0
             ),

@@ -11,6 +11,7 @@ roi_alpha = 0.75  # weight of a region's own class, others have 1 - alpha
 roi_weight = 2.5  # of the classes against the boxes
 
 # ---- sometimes --------------------------------------------------------------------------------
+exclusive = True  # a region has one class: those that it cannot tell apart share the score
 anchor_scale = 8  # side of a square anchor in strides: 32 pixels on the finest level
 
 # ---- rarely -----------------------------------------------------------------------------------
@@ -29,6 +30,7 @@ model = dict(
     roi_head=dict(
         bbox_head=dict(
             type='mmdefect.FocalBBoxHead',
+            exclusive=exclusive,
             loss_cls=dict(**focal, gamma=roi_gamma, alpha=roi_alpha, loss_weight=roi_weight),
         )
     ),

@@ -26,14 +26,23 @@ class _ClassFocalLoss(FocalLoss):
 
     custom_cls_channels = custom_activation = custom_accuracy = True
 
+    def __init__(self, exclusive: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.exclusive = exclusive
+
     def get_cls_channels(self, num_classes: int) -> int:
         """One channel per class, none for the background."""
         return num_classes
 
     def get_activation(self, cls_score: Tensor) -> Tensor:
-        """Sigmoids, and the background column that MMDetection's NMS drops."""
-        scores = cls_score.float().sigmoid()
-        return torch.cat([scores, scores.new_zeros(len(scores), 1)], dim=1)
+        """Scores, and the background column that MMDetection's NMS drops."""
+        logits = cls_score.float()
+        none = logits.new_zeros(len(logits), 1)
+        if self.exclusive:
+            # A sigmoid's odds are exp(logit), so this is its probability given that at most one
+            # class is there.
+            return torch.cat([logits, none], dim=1).softmax(dim=1)
+        return torch.cat([logits.sigmoid(), none], dim=1)
 
     def get_accuracy(self, cls_score: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Per cent of RoIs that get their class, or no score from .5 on if they have none."""
@@ -51,13 +60,13 @@ class FocalBBoxHead(Shared2FCBBoxHead):
     With ``FocalLoss`` the stock head trains sigmoids over ``num_classes + 1`` channels and predicts
     with softmax; with ``FocalCustomLoss`` its last class is dropped as background. Here there are
     ``num_classes`` channels, the scores are the sigmoids that were trained, and a background
-    column of zeros is appended where MMDetection drops one, before NMS. Both losses are divided
+    column is appended where MMDetection drops one, before NMS. Both losses are divided
     by the positives of the batch (at least 1), averaged over the ranks of a distributed training;
     the stock head divides by the number of sampled RoIs, so box losses are larger here by the
     share of positives, and ``loss_bbox.loss_weight`` is read with that in mind.
 
-    Raw predictions (``rcnn_test_cfg=None``) have ``1 - max(foreground)`` as last column, which
-    is what Soft Teacher takes as weight of its background RoIs: see :meth:`background_scores`.
+    Raw predictions (``rcnn_test_cfg=None``) have :meth:`background_scores` as last column, which
+    is what Soft Teacher takes as weight of its background RoIs.
 
     Args:
         fc_out_channels (int): Channels of the two shared layers. Default 1024.
@@ -65,6 +74,11 @@ class FocalBBoxHead(Shared2FCBBoxHead):
             None: gamma 2, alpha .25, weight 1.
         prior_prob (float): Score of every class before training, above 0 and below 1. Default
             0.01.
+        exclusive (bool): What is scored. False: each class by itself, the sigmoids that were
+            trained. True: a box has one class at most, and scores are the probabilities of
+            independent sigmoids given that: ``exp(z_c) / (1 + sum_k exp(z_k))`` of the logits z.
+            Classes that the model cannot tell apart share the score, instead of each giving a
+            box of its own with the whole. Default False.
         init_cfg (dict | list[dict] | None): Initialisation of the layers; one that is given
             replaces the whole, the prior included. Default None: as the stock head, with the
             prior.
@@ -93,18 +107,22 @@ class FocalBBoxHead(Shared2FCBBoxHead):
         fc_out_channels: int = 1024,
         loss_cls: Mapping[str, Any] | None = None,
         prior_prob: float = 0.01,
+        exclusive: bool = False,
         init_cfg: Any = None,
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
-        own = ('fc_out_channels', 'prior_prob')
+        own = ('fc_out_channels', 'prior_prob', 'exclusive')
         # The other keys of Shared2FCBBoxHead's bases are of layers that it does not have.
         reject_unknown_keys(name, kwargs, (*own, *constructor_keys(BBoxHead)))
         if not 0 < prior_prob < 1:
             raise InputError(f'{name}: prior_prob must be above 0 and below 1, got {prior_prob}')
         if not kwargs.get('with_cls', True):
             raise InputError(f'{name}: with_cls must be True, got False; use Shared2FCBBoxHead')
-        loss_cls = dict(type=_ClassFocalLoss, **focal_config(name, loss_cls or _FOCAL))
+        if not isinstance(exclusive, bool):
+            raise InputError(f'{name}: exclusive must be True or False, got {exclusive!r}')
+        options = focal_config(name, loss_cls or _FOCAL)
+        loss_cls = dict(type=_ClassFocalLoss, exclusive=exclusive, **options)
         if init_cfg is None:
             init_cfg = [
                 dict(type='Normal', std=0.01, bias_prob=prior_prob, override=dict(name='fc_cls')),
@@ -170,7 +188,9 @@ class FocalBBoxHead(Shared2FCBBoxHead):
         return losses
 
     def background_scores(self, cls_score: Tensor) -> Tensor:
-        """How sure the head is that a RoI has no class: 1 less its best score.
+        """How sure the head is that a RoI has no class.
+
+        1 less its best score, or less their sum where classes are exclusive.
 
         Args:
             cls_score (Tensor): Logits, shape (N, num_classes).
@@ -183,7 +203,8 @@ class FocalBBoxHead(Shared2FCBBoxHead):
             >>> head.background_scores(torch.tensor([[0.0, -9.0], [-9.0, -9.0]]))
             tensor([0.5000, 0.9999])
         """
-        return 1 - cls_score.detach().float().sigmoid().amax(dim=1)
+        scores = self.loss_cls.get_activation(cls_score.detach())
+        return scores[:, -1] if self.loss_cls.exclusive else 1 - scores.amax(dim=1)
 
     def _predict_by_feat_single(
         self,

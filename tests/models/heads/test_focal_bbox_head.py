@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -257,6 +258,32 @@ def test_background_scores():
     assert empty.scores.shape == (0, CLASSES + 1)
 
 
+def test_exclusive_scores():
+    """Independent sigmoids, all 2^C outcomes, given that at most one class is there."""
+    head = make_head(exclusive=True)
+    logits = torch.tensor([[-9.0, -9, -9, 0], [4, 3.9, -1, -2], [-60, -60, -60, -60]])
+    there = torch.tensor(list(itertools.product([0.0, 1.0], repeat=CLASSES)))
+    odds = logits.double().sigmoid()
+    outcomes = (there * odds[:, None] + (1 - there) * (1 - odds[:, None])).prod(2)
+    alone = torch.cat([torch.eye(CLASSES), torch.zeros(1, CLASSES)])
+    wanted = torch.stack(
+        [outcomes[:, (there == outcome).all(1)].squeeze(1) for outcome in alone], dim=1
+    )
+    wanted = (wanted / wanted.sum(1, keepdim=True)).float()
+    raw = predict(head, (logits, torch.zeros(3, 16)), ROIS[:3], test_cfg=None)
+    torch.testing.assert_close(raw.scores, wanted, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(head.background_scores(logits), wanted[:, -1], rtol=1e-5, atol=0)
+    # Two classes that cannot be told apart share a score.
+    assert raw.scores[1, :2].sum() < 1 < logits[1, :2].sigmoid().sum()
+    assert head.background_scores(logits[:0].bfloat16()).shape == (0,)
+    # Training is the same.
+    losses = [
+        losses_of(one, results((FOUR, BACKGROUND)), (torch.zeros(7, 4), torch.zeros(7, 16)))
+        for one in (head, make_head())
+    ]
+    assert losses[0]['loss_cls'] == losses[1]['loss_cls']
+
+
 def test_boxes_regressed_decoded():
     head = make_head(
         reg_decoded_bbox=True, loss_bbox=dict(type='GIoULoss'), reg_class_agnostic=True
@@ -313,6 +340,7 @@ def test_bfloat16_layers_and_float32_agree(positive):
     [
         ({'prior_prob': 0.0}, 'prior_prob must be above 0 and below 1, got 0.0'),
         ({'with_cls': False}, 'with_cls must be True, got False'),
+        ({'exclusive': 'yes'}, "exclusive must be True or False, got 'yes'"),
         ({'loss_cls': dict(type='CrossEntropyLoss')}, "FocalLoss, got 'CrossEntropyLoss'; set"),
         ({'loss_cls': CUSTOM}, "FocalLoss, got 'FocalCustomLoss'"),
         ({'loss_cls': {**FOCAL, 'alfa': 1}}, "loss_cls: unknown key 'alfa'; did you mean 'alpha'"),
