@@ -84,9 +84,10 @@ def _right(table: Table, start: int = 1) -> Table:
 def _data(flows: Iterable[DataFlow]) -> Table:
     flows = list(flows)
     table = Table('data', *(flow.name for flow in flows))
-    table.add_row('images', *(str(flow.images) for flow in flows))
+    items = ' or '.join(dict.fromkeys(f'{flow.item}s' for flow in flows))
+    table.add_row(items, *(str(flow.images) for flow in flows))
     good = (str(flow.good) if flow.labelled else 'no labels' for flow in flows)
-    table.add_row('good images', *good)
+    table.add_row(f'good {items}', *good)
     table.add_row('most boxes in one image', *(str(flow.densest) for flow in flows))
     table.add_section()
     for name in dict.fromkeys(name for flow in flows for name in flow.boxes):
@@ -99,20 +100,20 @@ def _arrivals(flow: DataFlow) -> str:
     parts = []
     reach = f' reach{"es" if flow.good_arrived == 1 else ""} the model'
     if flow.images_before != flow.images:
-        parts.append(f'filter_cfg keeps {flow.images} of {counted(flow.images_before, "image")}')
+        parts.append(f'filter_cfg keeps {flow.images} of {counted(flow.images_before, flow.item)}')
     if flow.good_tried and flow.labelled:
         parts.append(
-            f'{flow.good_arrived} of {counted(flow.good_tried, "good image")} tried{reach}'
+            f'{flow.good_arrived} of {counted(flow.good_tried, f"good {flow.item}")} tried{reach}'
         )
     elif flow.good_tried:
-        parts.append(f'{flow.good_arrived} of {counted(flow.good_tried, "image")} tried{reach}')
+        parts.append(f'{flow.good_arrived} of {counted(flow.good_tried, flow.item)} tried{reach}')
     if flow.boxes_tried:
         parts.append(
             f'{flow.boxes_arrived} of {counted(flow.boxes_tried, "box", "boxes")} of '
             f'{counted(flow.marked_tried, "other")}'
         )
     if flow.seconds_per_image is not None:
-        parts.append(f'{1000 * flow.seconds_per_image:.1f} ms an image')
+        parts.append(f'{1000 * flow.seconds_per_image:.1f} ms per {flow.item}')
     return f'{flow.name}: {", ".join(parts) or "nothing tried"}'
 
 

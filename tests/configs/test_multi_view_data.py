@@ -160,6 +160,8 @@ def test_check_counts_the_boxes_of_all_views(load):
     flow = count_data(dataset, 'train')
     measure_flow(dataset, flow)
     boxes = sum(len(dataset.get_data_info(index)['instances']) for index in range(3))
-    assert (flow.images, sum(flow.boxes.values())) == (3, boxes)
+    assert (flow.item, flow.images, sum(flow.boxes.values())) == ('part', 3, boxes)
+    views = [view for index in range(3) for view in dataset.get_data_info(index)['views']]
+    assert flow.densest == max(len(view['instances']) for view in views)
     assert (flow.boxes_tried, flow.boxes_arrived) == (boxes, boxes)
     assert not flow.findings

@@ -25,8 +25,10 @@ class DataFlow:
         images_before (int): Images before ``filter_cfg``.
         good_before (int): Good ones before ``filter_cfg``.
         boxes (dict[str, int]): Boxes that are used, per class.
-        densest (int): Boxes of the image that has most.
+        densest (int): Boxes of the image that has most, of a part of the view that has most.
         labelled (bool): False for the unlabelled part of a semi-supervised data set.
+        item (str): What is counted: ``image``, or ``part`` where an item has several views.
+            Default ``image``.
         good_tried (int): Good images that went through the pipeline.
         good_arrived (int): Those of them that came out of it.
         marked_tried (int): Images with boxes that went through the pipeline.
@@ -48,6 +50,7 @@ class DataFlow:
     boxes: dict[str, int]
     densest: int
     labelled: bool = True
+    item: str = 'image'
     good_tried: int = 0
     good_arrived: int = 0
     marked_tried: int = 0
@@ -92,10 +95,13 @@ def count_data(dataset: Any, name: str) -> DataFlow | None:
     classes = [str(value) for value in dataset.metainfo.get('classes') or ()]
     counts = np.zeros(len(classes), np.int64)
     good = densest = 0
+    item = 'image'
     for index in range(len(dataset)):
-        labels = labels_of(dataset.get_data_info(index))
+        info = dataset.get_data_info(index)
+        labels = labels_of(info)
         good += not labels
-        densest = max(densest, len(labels))
+        item = 'part' if 'views' in info else item
+        densest = max(densest, *(len(labels_of(view)) for view in info.get('views', [info])))
         counts += np.bincount(labels, minlength=len(classes))[: len(classes)] if labels else 0
     before = _before_filter(dataset)
     return DataFlow(
@@ -107,6 +113,7 @@ def count_data(dataset: Any, name: str) -> DataFlow | None:
         boxes={key: int(count) for key, count in zip(classes, counts, strict=True)},
         densest=densest,
         labelled=not is_unlabelled(dataset),
+        item=item,
     )
 
 
