@@ -62,6 +62,15 @@ def run(command: Callable[[Sequence[str] | None], object]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    except KeyError as error:
+        # Imported here: it brings in all of what checks a config.
+        from mmdefect.engine.check.cures import unknown_type
+
+        line = unknown_type(error)
+        if line is None:
+            raise
+        print(f'mmdefect: {line}', file=sys.stderr)
+        sys.exit(2)
     except (KeyboardInterrupt, RuntimeError) as stop:
         ended = _ended(stop)
         if ended is None:

@@ -32,6 +32,12 @@ def raises(error):
             "mmdefect: FocalLoss has no key 'gama'; correct it in the config or the options\n",
         ),
         (
+            KeyError('mmdefect.FocalBBoxHed is not in the mmdet::model registry. Please check'),
+            2,
+            'mmdefect: mmdefect.FocalBBoxHed is not in the mmdet::model registry; did you mean '
+            "'FocalBBoxHead'?\n",
+        ),
+        (
             KeyboardInterrupt(),
             130,
             'mmdefect: stopped\n',
@@ -52,7 +58,11 @@ def test_what_a_user_can_mend_is_one_line(error, code, line, capsys):
 
 
 def test_other_errors_keep_their_traceback():
-    for error in (TypeError('unsupported operand'), RuntimeError('mat1 and mat2 shapes')):
+    for error in (
+        TypeError('unsupported operand'),
+        RuntimeError('mat1 and mat2 shapes'),
+        KeyError('gamma'),
+    ):
         with pytest.raises(type(error), match=str(error)):
             run(raises(error))
 

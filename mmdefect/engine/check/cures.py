@@ -14,7 +14,7 @@ from mmengine import registry as root
 
 from mmdefect.errors import InputError, nearest_name, one_line
 
-__all__ = ['Failure', 'as_input_error', 'explain']
+__all__ = ['Failure', 'as_input_error', 'explain', 'unknown_type']
 
 # Packages whose classes are worth naming; others only carry the call.
 _NAMED = ('mmdefect', 'mmdet', 'mmcv', 'mmengine', 'mmpretrain')
@@ -228,6 +228,23 @@ persistent_workers=False'
     if isinstance(error, InputError):
         return error
     return InputError(str(explain(error, where)))
+
+
+def unknown_type(error: KeyError) -> str | None:
+    """Say in one line which ``type`` of a config no registry knows.
+
+    Args:
+        error (KeyError): What was raised.
+
+    Returns:
+        str | None: The line, with the nearest known name; None where the error is another one.
+
+    Example:
+        >>> unknown_type(KeyError('MyHead9 is not in the mmdet::model registry. Please check'))
+        'MyHead9 is not in the mmdet::model registry; correct the type, or import its module'
+    """
+    match = _UNKNOWN_TYPE.search(_message(error)[1])
+    return f'{match[0]}; {_unknown_type(match)}' if match else None
 
 
 def _message(error: BaseException) -> tuple[str, str]:
