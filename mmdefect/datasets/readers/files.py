@@ -66,6 +66,8 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as listing:
             shown = [entry for entry in listing if not entry.name.startswith('.')]
+    except FileNotFoundError as error:
+        raise InputError(f'{folder}: no such folder; check the path') from error
     except OSError as error:
         raise InputError(
             f'{folder}: folder cannot be listed ({error.strerror or error}); check its permissions'

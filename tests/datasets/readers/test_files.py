@@ -51,7 +51,7 @@ def test_names_below_a_folder(tmp_path, monkeypatch):
 
 
 def test_walk_says_when_a_folder_cannot_be_listed(tmp_path):
-    with pytest.raises(InputError, match='none: folder cannot be listed'):
+    with pytest.raises(InputError, match='none: no such folder; check the path'):
         list(walk_files(tmp_path / 'none'))
 
 
