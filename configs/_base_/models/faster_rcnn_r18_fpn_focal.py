@@ -2,9 +2,9 @@
 _base_ = ['./faster_rcnn_r18_fpn.py']
 
 # ---- often changed ----------------------------------------------------------------------------
+ratios = [0.2, 0.35, 0.45, 0.55, 0.65, 1.0, 2.0]  # shapes of anchors, width / height
 # The focal values are those of an earlier system; gamma 2, alpha .25 and weight 1 in both stages
 # learned faster on the sample data: docs/benchmarks.md.
-ratios = [0.2, 0.35, 0.45, 0.55, 0.65, 1.0, 2.0]  # shapes of anchors, width / height
 rpn_gamma = 2.5  # of the proposals: above 0, easy anchors count less
 rpn_alpha = 0.75  # weight of the objects, background has 1 - alpha
 rpn_weight = 3.0  # of the objectness against the proposals' boxes
