@@ -6,10 +6,10 @@ max_iters = 1150  # updates of the student
 val_interval = 1150  # iterations between two validations
 burn_in = 900  # iterations on labelled parts alone; 0 with load_from of a training that had them
 lr = 1e-3  # peak learning rate, for 8 labelled images per step
-# Higher than for a long training: after so few updates the teacher is sure of much that is wrong.
-initial_thr = 0.55  # score from which a box may teach its place
-cls_thr = 0.55  # score from which a box teaches its class; a number, or one per class name
-rpn_thr = 0.55  # score from which a box teaches the proposals
+# Lower than for a long training: after so few updates the teacher is sure of little.
+initial_thr = 0.3  # score from which a box may teach its place
+cls_thr = 0.3  # score from which a box teaches its class; a number, or one per class name
+rpn_thr = 0.3  # score from which a box teaches the proposals
 
 # ---- rarely -----------------------------------------------------------------------------------
 model = dict(
