@@ -13,7 +13,7 @@ roi_alpha = 0.75  # weight of a region's own class, others have 1 - alpha
 roi_weight = 2.5  # of the classes against the boxes
 
 # ---- sometimes --------------------------------------------------------------------------------
-exclusive = True  # a region has one class: those that it cannot tell apart share the score
+exclusive = True  # a region has one class at most; False: it may have several, scored one by one
 anchor_scale = 8  # side of a square anchor in strides: 32 pixels on the finest level
 
 # ---- rarely -----------------------------------------------------------------------------------
