@@ -29,7 +29,7 @@ def evaluation(ap50: float | None = None) -> dict:
     """``evaluation.json`` of a good image, with a made-up score."""
     evidence, parts = (make_evidence([GOOD_IMAGE], CLASSES, 100) for _ in range(2))
     evidence['metrics']['AP50'] = ap50
-    return {'format': EVALUATION_FORMAT, **evidence, 'parts': parts}
+    return {'format': EVALUATION_FORMAT, **evidence, 'parts': {'merge': 'nms', **parts}}
 
 
 def call(monkeypatch, *arguments: object) -> int:

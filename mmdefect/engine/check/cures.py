@@ -240,8 +240,8 @@ def unknown_type(error: KeyError) -> str | None:
         str | None: The line, with the nearest known name; None where the error is another one.
 
     Example:
-        >>> unknown_type(KeyError('MyHead9 is not in the mmdet::model registry. Please check'))
-        'MyHead9 is not in the mmdet::model registry; correct the type, or import its module'
+        >>> unknown_type(KeyError('Qqqqqq is not in the mmdet::model registry. Please check'))
+        'Qqqqqq is not in the mmdet::model registry; correct the type, or import its module'
     """
     match = _UNKNOWN_TYPE.search(_message(error)[1])
     return f'{match[0]}; {_unknown_type(match)}' if match else None

@@ -28,7 +28,7 @@ class TrainedWeightsConstructor(DefaultOptimWrapperConstructor):
     Example:
         >>> model = nn.ModuleDict({'teacher': nn.Linear(2, 1).requires_grad_(False),
         ...                        'student': nn.Linear(2, 1)})
-        >>> config = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+        >>> config = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, weight_decay=0.1))
         >>> wrapper = TrainedWeightsConstructor(config, dict(norm_decay_mult=0))(model)
         >>> len(wrapper.param_groups)
         2
