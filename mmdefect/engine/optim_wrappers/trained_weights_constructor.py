@@ -26,12 +26,11 @@ class TrainedWeightsConstructor(DefaultOptimWrapperConstructor):
         paramwise_cfg (dict | None): Options of single weights. Default None.
 
     Example:
-        >>> model = nn.ModuleDict({'teacher': nn.Linear(2, 1).requires_grad_(False),
-        ...                        'student': nn.Linear(2, 1)})
         >>> config = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, weight_decay=0.1))
-        >>> wrapper = TrainedWeightsConstructor(config, dict(norm_decay_mult=0))(model)
-        >>> len(wrapper.param_groups)
-        2
+        >>> build = TrainedWeightsConstructor(config, dict(bias_decay_mult=0))
+        >>> weight, bias = build(nn.Linear(2, 1)).param_groups[:2]
+        >>> weight['weight_decay'], bias['weight_decay']
+        (0.1, 0.0)
     """
 
     def add_params(
