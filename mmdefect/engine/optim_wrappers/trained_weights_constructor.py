@@ -27,10 +27,9 @@ class TrainedWeightsConstructor(DefaultOptimWrapperConstructor):
 
     Example:
         >>> config = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, weight_decay=0.1))
-        >>> build = TrainedWeightsConstructor(config, dict(bias_decay_mult=0))
-        >>> weight, bias = build(nn.Linear(2, 1)).param_groups[:2]
-        >>> weight['weight_decay'], bias['weight_decay']
-        (0.1, 0.0)
+        >>> build = TrainedWeightsConstructor(config, dict(norm_decay_mult=0))
+        >>> [len(group['params']) for group in build(nn.Linear(2, 1)).param_groups[:2]]
+        [1, 1]
     """
 
     def add_params(
