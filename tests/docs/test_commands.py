@@ -62,7 +62,9 @@ def shortened(line):
         return f'python {ROOT}/tests/docs/any_policy.py {found[1]} {found[2]}'
     if 'benchmarks/neu_det.py' in line:
         return with_budget(line, '--epochs 1 --images 16 --rounds 1')
-    if re.search(r'benchmarks/(few_labels|two_view|suspects)\.py', line):
+    if 'benchmarks/suspects.py' in line:
+        return with_budget(line, '--iterations 2 --images 4 --only "sigmoid scores"')
+    if re.search(r'benchmarks/(few_labels|two_view)\.py', line):
         return with_budget(line, '--iterations 2 --burn-in 2 --images 4')
     if 'benchmarks/shelf.py' in line:
         return with_budget(line, '--iterations 1 --images 4')
@@ -148,7 +150,9 @@ BENCHMARKS = sorted(
 @pytest.mark.parametrize(
     'line', BENCHMARKS, ids=[re.search(r'benchmarks/(\w+)', line)[1] for line in BENCHMARKS]
 )
-def test_benchmark(line, tmp_path):
+def test_benchmark(line, tmp_path, drill):
     if not can_run(line):
         pytest.skip('needs MMDEFECT_DATA')
+    if 'data/drill' in line:
+        shutil.copytree(drill, tmp_path / 'data' / 'drill')
     run([line], tmp_path)
