@@ -41,11 +41,15 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
         >>> fold_batch_norms(Detector().eval()).backbone[1]
         Identity()
     """
-    images = torch.rand(1, 3, _SIDE, _SIDE, generator=torch.Generator().manual_seed(0))
+    # One value per channel of the images; grey models have one channel.
+    mean = getattr(getattr(model, 'data_preprocessor', None), 'mean', torch.zeros(3))
+    shape = (1, mean.numel(), _SIDE, _SIDE)
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     images = images.to(next(model.parameters()).device)
     try:
         expected = _features(model, images)
-    # Detectors whose features need more than images stay as they are.
+    # Detectors that need more than images, or another size, stay as they are; what is truly wrong
+    # with one shows on the first image that is inspected.
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return model
     folded = copy.deepcopy(model)

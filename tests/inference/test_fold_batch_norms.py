@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from mmengine.model import ImgDataPreprocessor
 from torch import nn
 
 from mmdefect.inference.fold_batch_norms import fold_batch_norms
@@ -70,6 +71,18 @@ def test_folds_what_is_exact(kind, left):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     assert sum(isinstance(module, nn.BatchNorm2d) for module in folded.modules()) == left
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_grey_images():
+    model = Detector(
+        lambda m, x: m['first'](m['conv'](x)), conv=nn.Conv2d(1, 4, 3), first=norm(4)
+    ).eval()
+    model.data_preprocessor = ImgDataPreprocessor(mean=[100.0], std=[50.0])
+    folded, images = fold_batch_norms(model), torch.rand(2, 1, 20, 24)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    with torch.no_grad():
+        expected, found = model.extract_feat(images)[0], folded.extract_feat(images)[0]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_detectors_that_cannot_be_looked_through():
