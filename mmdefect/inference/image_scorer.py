@@ -21,7 +21,7 @@ from mmdefect.fileio import file_sha256
 from mmdefect.inference.inspector import Inspector
 from mmdefect.structures import InspectedImage
 
-__all__ = ['ImageScorer', 'ScoredFile']
+__all__ = ['ImageScorer', 'ScoredFile', 'require_single_views']
 
 _Scorer = Callable[[Iterable[str]], Iterator['ScoredFile']]
 
@@ -38,6 +38,26 @@ class ScoredFile(NamedTuple):
     path: str
     scores: ImageScores | None
     error: str | None = None
+
+
+def require_single_views(steps: Iterable[str]) -> None:
+    """Refuse a test pipeline that takes parts of several views.
+
+    Args:
+        steps (Iterable[str]): Types of its steps.
+
+    Raises:
+        InputError: One is ``PerView``.
+
+    Example:
+        >>> require_single_views(['mmdefect.LoadImage'])
+    """
+    if any(step.rpartition('.')[2] == 'PerView' for step in steps):
+        raise InputError(
+            'the model looks at several views of a part at once, not at single images; score '
+            'parts with `tools/test.py CONFIG CHECKPOINT --out FILE.jsonl` and decide with '
+            'ThresholdPolicy.decide, see docs/choose-a-threshold.md'
+        )
 
 
 class _Loaded(NamedTuple):
@@ -86,13 +106,7 @@ class ImageScorer:
         amp: bool = False,
         batch_size: int | None = None,
     ) -> None:
-        first = model.steps.transforms[0] if model.steps.transforms else None
-        if type(first).__name__ == 'PerView':
-            raise InputError(
-                'the model looks at several views of a part at once, not at single images; score '
-                'parts with `tools/test.py CONFIG CHECKPOINT --out FILE.jsonl` and decide with '
-                'ThresholdPolicy.decide, see docs/choose-a-threshold.md'
-            )
+        require_single_views(type(step).__name__ for step in model.steps.transforms)
         self.model = model
         self.classes = model.classes
         self.amp = amp

@@ -20,7 +20,7 @@ from mmdefect.errors import InputError
 from mmdefect.fileio import file_sha256
 from mmdefect.geometry import TileGrid
 from mmdefect.inference.image_files import find_images
-from mmdefect.inference.image_scorer import ImageScorer
+from mmdefect.inference.image_scorer import ImageScorer, require_single_views
 from mmdefect.inference.inspection import Inspection, SignedPolicy
 from mmdefect.inference.inspector import Inspector
 from mmdefect.inference.part_pattern import PartPattern
@@ -92,6 +92,7 @@ def set_up_inspection(
         options = None if merge is None else {'method': merge}
         tiles = tile_settings(size=grid.size, overlap=grid.overlap, merge=options)
     settings = inference_settings(loaded, amp=amp, tiles=tiles)
+    require_single_views(str(step['type']) for step in settings['pipeline'])
     digest = file_sha256(checkpoint)
     signed = None
     if policy is not None:

@@ -91,7 +91,10 @@ on the same classes
         )
     if notes:
         lowest = max(first.min_score, second.min_score)
-        notes.append(f'All numbers are computed anew from the boxes with scores from {lowest:g} on')
+        lost = '; those per part are left out' if first.parts or second.parts else ''
+        notes.append(
+            f'All numbers are computed anew from the boxes with scores from {lowest:g} on{lost}'
+        )
     return runs[0], runs[1], notes
 
 

@@ -62,6 +62,7 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
     one, other = (load_evaluation(folder) for folder in folders)
     first, second, notes = common_part(one, other, (str(first_dir), str(second_dir)))
     runs = (first, second)
+    parts = (first.parts, second.parts)
     check_target(target)
     logs = [read_logs(folder) for folder in folders]
     colours = class_colours(len(runs[0].classes))
@@ -95,6 +96,7 @@ tools/test.py CONFIG CHECKPOINT --work-dir no-such-folder writes it
         tiles=_tiles(*runs),
         metrics=COMPARED,
         rows=compared_rows(first, second, colours),
+        part_runs=list(zip('AB', parts, strict=True)) if all(parts) else [],
         error_types=error_rows(*runs),
         logs=logs,
         versions=version_text(),

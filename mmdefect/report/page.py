@@ -119,6 +119,7 @@ def write_report(
         created=date_text(evaluation.created),
         trained_for=trained_for(evaluation, log),
         rows=class_rows(evaluation, colours),
+        part_runs=[('', evaluation.parts)] if evaluation.parts else [],
         error_types=error_rows(evaluation),
         start=evaluation.operating.threshold,
         lowest=evaluation.score_table.lowest,

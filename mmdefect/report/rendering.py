@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from mmdefect.errors import InputError
 from mmdefect.fileio import write_bytes
+from mmdefect.wording import counted
 
 __all__ = ['check_target', 'write_page']
 
@@ -65,6 +66,7 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters['counted'] = counted
     environment.filters['number'] = _number
     environment.filters['share'] = _share
     environment.filters['signed'] = _signed

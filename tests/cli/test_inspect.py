@@ -241,3 +241,18 @@ def test_killed_and_resumed(tiny_trained, policy, tmp_path):
     assert sum(summary['outcomes'].values()) == 300
     held = next(line for line in lines(out) if line['part'] == 'p007')
     assert held['outcome'] != 'PASS' and 'p007_v0.png' in held['reason']
+
+
+def test_a_model_of_several_views_is_refused_before_anything_is_written(tiny_trained, tmp_path):
+    out = tmp_path / 'out'
+    config = tmp_path / 'views.py'
+    config.write_text(
+        f'_base_ = [{str(tiny_trained.config)!r}]\n'
+        "test_dataloader = dict(dataset=dict(pipeline=[dict(type='mmdefect.PerView')]))\n"
+    )
+    with pytest.raises(InputError, match='several views of a part'):
+        call(
+            tiny_trained.data / 'images', '--model', tiny_trained.checkpoint, '--config', config,
+            '--out', out,
+        )  # fmt: skip
+    assert not out.exists()

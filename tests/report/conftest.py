@@ -131,6 +131,21 @@ def _write_run(
     return content
 
 
+@pytest.fixture
+def add_parts() -> Callable[[Path, str], dict[str, Any]]:
+    """Put numbers per part into an evaluation: those of its images."""
+
+    def add(work_dir: Path, merge: str) -> dict[str, Any]:
+        path = work_dir / 'evaluation.json'
+        content = json.loads(path.read_text(encoding='utf-8'))
+        parts = {key: content[key] for key in ('metrics', 'operating', 'score_table')}
+        content['parts'] = {**parts, 'merge': merge, 'images_total': 2}
+        path.write_text(json.dumps(content), encoding='utf-8')
+        return content
+
+    return add
+
+
 @pytest.fixture(scope='session')
 def write_run() -> Callable[..., dict[str, Any]]:
     """``write_run(folder, classes, images, changes=None)``: a work directory with an evaluation.

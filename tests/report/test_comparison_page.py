@@ -67,7 +67,7 @@ def test_content(runs: tuple[Path, Path]) -> None:
     assert finders == [(0, 0, 0.8), (1, 1, 0.7)]
     first = data['pictures'][data['items'][0]['picture']]
     assert [len(found) for found in first['runs']] == [1, 0]
-    assert 'Only A finds 1, only B finds 1 boxes' in page
+    assert 'Only A finds 1, only B finds 1 box,' in page
     # AP50 of rust: 1 for A; B finds one of two.
     rust = re.search(r'</i>rust</th>.*?</tr>', page, re.DOTALL)[0]
     values = re.findall(r'>([-+±]?\d\.\d{3})<', rust)
@@ -111,13 +111,13 @@ def test_changed_labels_are_said(runs: tuple[Path, Path], write_run) -> None:
     content['images'][1]['ground_truth'] = content['images'][1]['ground_truth'][:1]
     write_run(runs[1], ['rust', NASTY], content['images'])
     page = write_report(runs[0], compare=runs[1]).read_text(encoding='utf-8')
-    assert '1 ground-truth boxes stand in one evaluation only' in page
+    assert '1 ground-truth box stands in one evaluation only' in page
 
 
 def test_limit_of_items(runs: tuple[Path, Path]) -> None:
     page = write_report(runs[0], compare=runs[1], items=1).read_text(encoding='utf-8')
     assert len(data_of(page)['items']) == 1
-    assert '1 are shown' in page
+    assert '1 of them shown' in page
     none = write_report(runs[0], compare=runs[1], items=0).read_text(encoding='utf-8')
     assert data_of(none)['items'] == [] and data_of(none)['pictures'] == []
 
@@ -128,6 +128,25 @@ def test_runs_of_the_same_name_are_told_apart(tmp_path: Path, write_run) -> None
         write_run(tmp_path / folder, ['rust'], images)
     page = write_report(tmp_path / 'x/test', compare=tmp_path / 'y/test').read_text('utf-8')
     assert '<h1>x/test against y/test</h1>' in page
+
+
+def test_parts_of_several_views(runs: tuple[Path, Path], add_parts, write_run) -> None:
+    add_parts(runs[0], 'nms')
+    assert 'Per part' not in write_report(runs[0], compare=runs[1]).read_text('utf-8')
+    contents = [add_parts(run, merge) for run, merge in zip(runs, ('nms', 'wbf'), strict=True)]
+    page = write_report(runs[0], compare=runs[1]).read_text('utf-8')
+    section = re.search(r'<section id="parts">(.*?)</section>', page, re.DOTALL)[1]
+    rows = [re.sub('<[^>]+>', ' ', row).split() for row in section.split('<tr>')[2:]]
+    for row, letter, content, merge in zip(rows, 'AB', contents, ('nms', 'wbf'), strict=True):
+        recall = f'{100 * content["operating"]["recall"]:.0f}'
+        assert row[:5] == [
+            letter, merge, f'{content["metrics"]["AP50"]:.3f}',
+            f'{content["operating"]["threshold"]:.2f}', recall,
+        ]  # fmt: skip
+    # On fewer images the parts are not the same.
+    write_run(runs[1], ['rust', NASTY], contents[1]['images'][:2])
+    page = write_report(runs[0], compare=runs[1]).read_text('utf-8')
+    assert 'those per part are left out' in page and 'Per part' not in page
 
 
 def test_nothing_in_common(runs: tuple[Path, Path], write_run, tmp_path: Path) -> None:

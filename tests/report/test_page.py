@@ -71,17 +71,13 @@ def test_text_is_escaped_and_nothing_is_linked(work_dir: Path) -> None:
     assert names[-1].endswith('script><b>&"\'.png')
 
 
-def test_parts_of_several_views(work_dir: Path) -> None:
+def test_parts_of_several_views(work_dir: Path, add_parts) -> None:
     assert 'Per part' not in write_report(work_dir).read_text(encoding='utf-8')
-    path = work_dir / 'evaluation.json'
-    content = json.loads(path.read_text())
-    parts = {key: content[key] for key in ('metrics', 'operating', 'score_table')}
-    content['parts'] = {**parts, 'merge': 'nms', 'images_total': 2}
-    path.write_text(json.dumps(content))
+    content = add_parts(work_dir, 'nms')
     page = write_report(work_dir).read_text(encoding='utf-8')
     found = re.search(r'<section id="parts">(.*?)</section>', page, re.DOTALL)[1]
     section = re.sub('<[^>]+>', ' ', found)
-    assert '2 parts, the boxes of their views merged (nms)' in section
+    assert '2 parts, the boxes of their views merged' in section and ' nms ' in section
     counts = content['score_table']
     at = round(100 * content['operating']['threshold'])
     for kind in ('defect', 'good'):
@@ -119,7 +115,7 @@ def test_items_say_where_to_look(work_dir: Path) -> None:
     assert data['crops'][missed['crop']].startswith('data:image/webp;base64,')
     # The detection on the good image has a score of 0.4; it is wrong only where it counts.
     assert len(data['items']) == (2 if start <= 0.4 else 1)
-    assert '1 missed defects and' in page
+    assert '1 missed defect and' in page
 
 
 def test_limit_of_items_leaves_the_worst(tmp_path: Path, write_run) -> None:
@@ -137,7 +133,7 @@ def test_limit_of_items_leaves_the_worst(tmp_path: Path, write_run) -> None:
 def test_items_of_listed_images_only_are_said(tmp_path: Path, write_run) -> None:
     images = [entry('a.png', [[*BOX, 0, 0]], [])]
     write_run(tmp_path, ['rust'], images, {'images_total': 5})
-    assert 'on the 1 images whose boxes' in write_report(tmp_path).read_text(encoding='utf-8')
+    assert 'on the 1 image whose boxes' in write_report(tmp_path).read_text(encoding='utf-8')
     write_run(tmp_path, ['rust'], images)
     assert 'whose boxes' not in write_report(tmp_path).read_text(encoding='utf-8')
 

@@ -13,7 +13,7 @@
     const truth = total(table.truth);
     const found = total(table.found.map((row) => row[at]));
     const wrong = total(table.false.map((row) => row[at]));
-    write(`All ${images} images, score \u2265 ${(at / 100).toFixed(2)}: `);
+    write(`${images === 1 ? 'The one image' : `All ${images} images`}, score \u2265 ${(at / 100).toFixed(2)}: `);
     if (truth) {
       write(`${found} of ${truth} defects found (${percent(found, truth)})`, true);
       write(`, ${truth - found} missed, `);
