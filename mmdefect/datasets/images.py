@@ -1,4 +1,4 @@
-"""Image files: strict decoding, upright by EXIF, 16 bits scaled by a stated bit depth."""
+"""Image files: strict decoding, upright by EXIF."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from mmdefect.errors import ImageFileError, InputError
+from mmdefect.datasets.model_range import BIT_DEPTHS, to_model_range
+from mmdefect.errors import ImageFileError
 
 __all__ = [
     'IMAGE_SUFFIXES',
@@ -25,13 +26,11 @@ __all__ = [
     'image_size',
     'open_image',
     'read_image',
-    'to_model_range',
 ]
 
 # Lower case; what the readers look for beside annotations without a usable file name.
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
-_BIT_DEPTHS = (10, 12, 14, 16)
 _EXIF_ORIENTATION = 0x0112
 # Copied out of Pillow at a time: it holds four bytes a pixel of colour, and copies twice on export.
 _ROWS = 128
@@ -80,8 +79,8 @@ def read_image(path: str | Path, bit_depth: int | None = None, channels: int = 3
         >>> image.shape, image.dtype, float(image.max())
         ((2, 3, 3), dtype('float32'), 255.0)
     """
-    if bit_depth is not None and bit_depth not in _BIT_DEPTHS:
-        raise ValueError(f'bit_depth must be one of {_BIT_DEPTHS} or None, got {bit_depth!r}')
+    if bit_depth is not None and bit_depth not in BIT_DEPTHS:
+        raise ValueError(f'bit_depth must be one of {BIT_DEPTHS} or None, got {bit_depth!r}')
     if channels not in (1, 3):
         raise ValueError(f'channels must be 1 or 3, got {channels!r}')
     pixels = decode_image(image_bytes(path), path).pixels
@@ -168,32 +167,6 @@ def open_image(source: str | Path | BytesIO) -> Image.Image:
     if not any(item[2] is Image.DecompressionBombWarning for item in warnings.filters):
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
     return Image.open(source)
-
-
-def to_model_range(
-    pixels: NDArray[Any], bit_depth: int | None = None, channels: int = 3, name: str = 'image'
-) -> NDArray[Any]:
-    """Bring decoded pixels into the range and the channels that the models see.
-
-    Args:
-        pixels (NDArray): Upright ``uint8`` or ``uint16`` pixels, shape (h, w) or (h, w, 3) BGR.
-        bit_depth (int | None): Bits in use in ``uint16`` pixels. Default None, which is 16.
-        channels (int): 3 for BGR, 1 for grey. Default 3.
-        name (str): What error messages call the image. Default ``image``.
-
-    Returns:
-        NDArray: ``uint8``, or ``float32`` in 0..255 from ``uint16``; shape (h, w, channels).
-
-    Raises:
-        InputError: A value lies above the stated bit depth.
-
-    Example:
-        >>> to_model_range(np.full((1, 1), 1023, np.uint16), bit_depth=10, channels=1).item()
-        255.0
-    """
-    if pixels.dtype == np.uint16:
-        pixels = _scale_to_255(pixels, bit_depth or 16, name)
-    return _with_channels(pixels, channels)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -342,22 +315,3 @@ def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _scale_to_255(pixels: NDArray[Any], bit_depth: int, name: str) -> NDArray[np.float32]:
-    limit = 2**bit_depth - 1
-    largest = int(pixels.max(initial=0))
-    if largest > limit:
-        likely = next(depth for depth in _BIT_DEPTHS if largest < 2**depth)
-        raise InputError(
-            f'{name}: pixel value {largest} is above the stated bit_depth={bit_depth} '
-            f'(largest {limit}); set bit_depth={likely}'
-        )
-    return pixels.astype(np.float32) * np.float32(255 / limit)
-
-
-def _with_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
-    grey = pixels.ndim == 2
-    if channels == 3:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if grey else pixels
-    return (pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))[..., None]

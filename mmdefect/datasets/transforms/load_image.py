@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmdefect.datasets.images import read_image, to_model_range
+from mmdefect.datasets.images import read_image
+from mmdefect.datasets.model_range import to_model_range
 from mmdefect.errors import InputError, reject_unknown_keys
 from mmdefect.registry import TRANSFORMS
 

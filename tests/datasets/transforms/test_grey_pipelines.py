@@ -84,7 +84,7 @@ def test_to_grey_keeps_equal_channels(shape):
 
 def test_to_grey_takes_the_weights_of_the_loader():
     image = np.random.default_rng(0).integers(0, 256, (8, 9, 3), np.uint8)
-    from mmdefect.datasets.images import to_model_range
+    from mmdefect.datasets.model_range import to_model_range
 
     grey = TRANSFORMS.build(dict(type='mmdefect.ToGrey'))({'img': image.copy()})['img']
     np.testing.assert_array_equal(grey, to_model_range(image, channels=1))
