@@ -211,9 +211,9 @@ def compare_trainings(args: argparse.Namespace) -> list[dict[str, Any]]:
             folder = args.work_dir / f'{name}_seed{seed}'
             stock.append(_train(ROOT / CONFIGS[name], folder / 'stock', seed, args))
             fitted.append(_train(_fitted_config(name, folder), folder / 'fitted', seed, args))
-        for measure, unit in (
-            ('AP50', 'box AP'), ('AP', 'box AP'), ('recall', 'share'), ('precision', 'share'),
-        ):  # fmt: skip
+        units = {'AP50': 'box AP', 'AP': 'box AP', 'recall': 'share', 'precision': 'share'}
+        units |= dict.fromkeys((key for key in stock[0] if key.startswith('AP50 of')), 'box AP')
+        for measure, unit in units.items():
             ours, peer = (_mean([one[measure] for one in runs]) for runs in (fitted, stock))
             rows.append(_row(f'{name}, fitted anchors: {measure}', ours, unit, peer))
     return rows
@@ -262,7 +262,8 @@ def _train(
             '--cfg-options', *options,
         )  # fmt: skip
     evaluation = json.loads(record.read_text(encoding='utf-8'))
-    return {**evaluation['metrics'], **evaluation['operating']}
+    classes = {f'AP50 of {row["name"]}': row['AP50'] for row in evaluation['per_class']}
+    return {**evaluation['metrics'], **evaluation['operating'], **classes}
 
 
 def _run(*arguments: object) -> None:
