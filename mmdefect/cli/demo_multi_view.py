@@ -74,6 +74,7 @@ def demo_multi_view(
         int, typer.Option(help='Updates on labelled parts before, in common.', min=1)
     ] = 900,
     iterations: Annotated[int, typer.Option(help='Updates of each after it.', min=1)] = 250,
+    seed: Annotated[int, typer.Option(help='Of the parts and of the trainings.', min=0)] = 0,
     amp: Annotated[
         bool | None,
         typer.Option('--amp/--no-amp', help='bf16; default: where the CPU computes in it.'),
@@ -97,18 +98,19 @@ def demo_multi_view(
     os.environ['MMDEFECT_DRILL'] = data.as_posix()
     configs = config_folder() / 'soft_teacher'
     alone = configs / 'supervised_demo_multi_view.py'
-    start = _Training(out / 'burn_in', alone, burn_in, (), use_amp)
+    seeded = f'randomness.seed={seed}'
+    start = _Training(out / 'burn_in', alone, burn_in, (seeded,), use_amp)
     load = f'load_from={start.weights.as_posix()}'
-    labelled = _Training(out / 'labelled_alone', alone, iterations, (load,), use_amp)
+    labelled = _Training(out / 'labelled_alone', alone, iterations, (seeded, load), use_amp)
     soft = _Training(
         out / 'soft_teacher',
         configs / 'soft_teacher_demo_multi_view.py',
         iterations,
-        (load, 'model.semi_train_cfg.burn_in=0'),
+        (seeded, load, 'model.semi_train_cfg.burn_in=0'),
         use_amp,
     )
 
-    stage('1/5 sample data', seconds, 'data', lambda: _write_data(data))
+    stage('1/5 sample data', seconds, 'data', lambda: _write_data(data, seed))
     stage('2/5 burn-in on the labelled parts', seconds, 'burn_in', start.run)
     stage('3/5 from there: labelled parts alone', seconds, 'labelled_alone', labelled.run)
     stage('4/5 from there: Soft Teacher', seconds, 'soft_teacher', soft.run)
@@ -128,6 +130,7 @@ def demo_multi_view(
             'labelled_alone': one['metrics'],
             'soft_teacher': two['metrics'],
             'iterations': {'burn_in': burn_in, 'each': iterations},
+            'seed': seed,
             'precision': 'bfloat16' if use_amp else 'float32',
             'seconds': seconds,
             'versions': health['versions'],
@@ -139,19 +142,19 @@ def demo_multi_view(
     print(
         f'\n{said}\n{_PARTS["train"]} labelled and {_PARTS["unlabeled"]} unlabelled parts, '
         f'{_PARTS["test"]} held-out parts, burn-in of {burn_in} updates, {iterations} more of '
-        f'each, in {sum(seconds.values()):.0f} s\nlook at {page}\nnumbers in '
+        f'each, seed {seed}, in {sum(seconds.values()):.0f} s\nlook at {page}\nnumbers in '
         f'{out / "summary.json"}'
     )
 
 
-def _write_data(folder: Path) -> None:
+def _write_data(folder: Path, seed: int) -> None:
     from rich.console import Console
 
     from mmdefect.cli.progress import progress
     from mmdefect.datasets.synthetic import write_drill
 
     with progress('drill parts', unit='parts') as update:
-        summary = write_drill(folder, 'easy', parts=_PARTS, progress=update)
+        summary = write_drill(folder, 'easy', parts=_PARTS, seed=seed, progress=update)
     Console().print(str(summary), highlight=False, markup=False)
 
 

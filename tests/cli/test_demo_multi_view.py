@@ -107,9 +107,14 @@ def test_a_second_run_keeps_what_fits_and_loser_and_winner_exit_alike(
     (tmp_path / 'labelled_alone/evaluation.json').unlink()
     assert call(monkeypatch, '--out', tmp_path, *SHORT) == 0
     assert [item[:2] for item in tools.done[6:]] == [('test', 'labelled_alone')]
+    # Other parts and other draws: nothing stays.
+    assert call(monkeypatch, '--out', tmp_path, '--seed', '1', *SHORT) == 0
+    assert len(tools.done) == 7 + 6 and 'randomness.seed=1' in tools.done[-2][2]
+    info = json.loads((tmp_path / 'data/train.json').read_text())['info']
+    assert info['seed'] == json.loads((tmp_path / 'summary.json').read_text())['seed'] == 1
     # Another burn-in: everything that stands on it goes, too.
     assert call(monkeypatch, '--out', tmp_path, '--burn-in', '4', '--iterations', '2') == 0
-    assert len(tools.done) == 7 + 6
+    assert len(tools.done) == 13 + 6
     assert not (tmp_path / 'burn_in/iter_3.pth').exists()
 
 
