@@ -25,8 +25,10 @@ def main() -> None:
     args = parser.parse_args()
     name = f'{args.detector}_neu-det_10pct.py'
     alone = f'configs/soft_teacher/supervised_{name}'
-    start = Arm(f'{args.detector} burn-in', alone, args.burn_in)
-    labelled = Arm(f'{args.detector} labelled alone', alone, args.iterations, start=start)
+    # The burn-in ends with its last weights; from there on both average theirs, in the same way.
+    key = 'default_hooks.average.burn_in'
+    start = Arm(f'{args.detector} burn-in', alone, args.burn_in, (f'{key}={args.burn_in}',))
+    labelled = Arm(f'{args.detector} labelled alone', alone, args.iterations, (f'{key}=0',), start)
     soft_teacher = Arm(
         f'{args.detector} Soft Teacher',
         f'configs/soft_teacher/soft_teacher_{name}',

@@ -35,7 +35,8 @@ def main() -> None:
         Arm(name.replace('_', ' '), f'{folder}/{name}.py', args.iterations, unseen)
         for name in ('reference', *SUPERVISED)
     )
-    start = Arm('burn-in', f'{folder}/changing_light.py', args.burn_in)
+    ends = (f'default_hooks.average.burn_in={args.burn_in}',)
+    start = Arm('burn-in', f'{folder}/changing_light.py', args.burn_in, ends)
     one, own = (
         Arm(
             name,

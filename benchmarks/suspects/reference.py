@@ -13,3 +13,6 @@ model = dict(
         bbox_head=dict(in_channels=channels),
     ),
 )
+per_view = _base_.train_dataloader.dataset.pipeline[0]
+per_view.transforms = [step for step in per_view.transforms if 'ColourSpace' not in step.type]
+train_dataloader = dict(dataset=dict(pipeline=[per_view]))

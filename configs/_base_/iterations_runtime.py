@@ -6,22 +6,18 @@ log_interval = 50  # iterations between two log lines
 checkpoint_interval = 500  # iterations between two checkpoints
 
 # ---- sometimes --------------------------------------------------------------------------------
-ema_momentum = 0.001  # share of the current weights in each step of the average
+decay = 0.999  # share of itself that the average of the weights keeps in each step
+burn_in = 1000  # iterations before the weights are averaged, as the soft teacher's
 
 # ---- rarely -----------------------------------------------------------------------------------
 default_hooks = dict(
     logger=dict(interval=log_interval, log_metric_by_epoch=False),
     checkpoint=dict(by_epoch=False, interval=checkpoint_interval),
+    # Judged by the same kind of weights as a soft teacher.
+    average=dict(type='mmdefect.WeightAverageHook', decay=decay, burn_in=burn_in),
 )
 log_processor = dict(window_size=log_interval, by_epoch=False)
 custom_hooks = _base_.custom_hooks + [
     dict(type='mmdefect.ClassProgressHook'),
     dict(type='mmdefect.TrainingGuardHook'),
-    dict(
-        type='EMAHook',
-        ema_type='ExpMomentumEMA',
-        momentum=ema_momentum,
-        update_buffers=True,
-        priority=49,
-    ),
 ]

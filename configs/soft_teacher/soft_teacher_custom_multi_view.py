@@ -47,3 +47,4 @@ model = dict(
 )
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 optim_wrapper = dict(optimizer=dict(lr=lr))
+auto_scale_lr = dict(base_batch_size=_base_.batch_size)

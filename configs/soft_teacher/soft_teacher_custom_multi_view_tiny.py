@@ -16,3 +16,4 @@ model = dict(detector=_base_.small, semi_train_cfg=dict(burn_in=burn_in, warmup=
 train_dataloader = dict(batch_size=batch_size, sampler=dict(batch_size=batch_size))
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 param_scheduler = [dict(_base_.param_scheduler[0], end=warmup_iters), _base_.param_scheduler[1]]
+auto_scale_lr = dict(base_batch_size=batch_size)

@@ -36,3 +36,4 @@ model = dict(
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=lr))
+auto_scale_lr = dict(base_batch_size=_base_.batch_size)

@@ -16,3 +16,4 @@ model = dict(
     bbox_head=dict(num_classes=len(_base_.classes)), fusion=dict(tokens_at=_base_.crop_size)
 )
 optim_wrapper = dict(optimizer=dict(lr=lr))
+auto_scale_lr = dict(base_batch_size=_base_.batch_size)

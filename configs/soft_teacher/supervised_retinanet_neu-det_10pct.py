@@ -13,3 +13,4 @@ lr = 5e-4  # peak learning rate, for 4 labelled images per step
 # ---- rarely -----------------------------------------------------------------------------------
 model = dict(bbox_head=dict(num_classes=len(_base_.classes)))
 optim_wrapper = dict(optimizer=dict(lr=lr))
+auto_scale_lr = dict(base_batch_size=_base_.batch_size)

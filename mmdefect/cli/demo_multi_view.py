@@ -99,9 +99,13 @@ def demo_multi_view(
     configs = config_folder() / 'soft_teacher'
     alone = configs / 'supervised_demo_multi_view.py'
     seeded = f'randomness.seed={seed}'
-    start = _Training(out / 'burn_in', alone, burn_in, (seeded,), use_amp)
+    # The burn-in ends with its last weights; from there on both average theirs, in the same way.
+    average = 'default_hooks.average.burn_in'
+    start = _Training(out / 'burn_in', alone, burn_in, (seeded, f'{average}={burn_in}'), use_amp)
     load = f'load_from={start.weights.as_posix()}'
-    labelled = _Training(out / 'labelled_alone', alone, iterations, (seeded, load), use_amp)
+    labelled = _Training(
+        out / 'labelled_alone', alone, iterations, (seeded, load, f'{average}=0'), use_amp
+    )
     soft = _Training(
         out / 'soft_teacher',
         configs / 'soft_teacher_demo_multi_view.py',

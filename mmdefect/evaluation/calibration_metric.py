@@ -31,10 +31,11 @@ class CalibrationMetric(BaseMetric):
     A detection is right when it finds a box of its class (IoU .5, as in
     :class:`mmdefect.evaluation.DefectMetric`). The expected calibration error compares mean score
     and share of right ones in ten bins. A temperature, which divides the logits, is fitted to
-    the detections of every other image; both errors, without and with it, are of the images
-    between them, so that the gain is no result of the fit. Multiply the temperature of the head
-    by it (``model.bbox_head.temperature`` of :class:`mmdefect.models.SharedTowerHead`); the order
-    of the scores, and so AP, stay as they are.
+    the detections of every other part (image, where they name no ``part_id``); both errors,
+    without and with it, are of the parts between them, so that the gain is no result of the fit.
+    Multiply the temperature of the head by it (``model.bbox_head.temperature`` of
+    :class:`mmdefect.models.SharedTowerHead`); the order of the scores, and so AP, stay as they
+    are.
 
     Ground truth and detections are those of ``DefectMetric``, beside which it stands in a list of
     evaluators.
@@ -89,20 +90,25 @@ class CalibrationMetric(BaseMetric):
             InputError: A meta key is missing.
             ValueError: A box or score is not finite.
         """
-        self.results.extend(read_result(sample) for sample in data_samples)
+        self.results.extend(
+            (read_result(sample), sample.get('part_id') or sample['img_path'])
+            for sample in data_samples
+        )
 
-    def compute_metrics(self, results: list[ImageResult]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[ImageResult, str]]) -> dict[str, float]:
         """Fit the temperature and measure both errors, and say so in the log.
 
         Args:
-            results (list[ImageResult]): All images.
+            results (list[tuple[ImageResult, str]]): All images, each with its part.
 
         Returns:
             dict[str, float]: ``ECE``, ``ECE_scaled`` and ``temperature``; NaN where the
-            detections of half the images are all right, all wrong, or none.
+            detections of half the parts are all right, all wrong, or none.
         """
-        scores, right, image = self._judge(results)
-        fitted, measured = image % 2 == 0, image % 2 == 1
+        scores, right, image = self._judge([result for result, _ in results])
+        _, part = np.unique([part for _, part in results], return_inverse=True)
+        measured = part[image] % 2 == 1
+        fitted = ~measured
         before = after = temperature = math.nan
         if measured.any():
             before = reliability_table(scores[measured], right[measured]).ece
@@ -125,16 +131,16 @@ class CalibrationMetric(BaseMetric):
             'right: '
         )
         if math.isnan(before):
-            return f'{said}all of them on one half of the images, too few to calibrate'
+            return f'{said}all of them on one half of the parts, too few to calibrate'
         said += f'expected calibration error {before:.3f}; '
         if math.isnan(temperature):
             return (
-                f'{said}no temperature can be fitted, as those of every other image are all right, '
+                f'{said}no temperature can be fitted, as those of every other part are all right, '
                 'all wrong or none'
             )
         return (
             f'{said}{after:.3f} at {temperature:.3g} times the temperature, fitted on every other '
-            'image and measured on those between'
+            'part and measured on those between'
         )
 
     def _judge(

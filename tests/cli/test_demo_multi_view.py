@@ -85,6 +85,9 @@ def test_both_start_alike_and_stand_side_by_side(tools, monkeypatch, tmp_path, c
         )
         assert '--amp' not in words and '--resume' in words
     assert 'model.semi_train_cfg.burn_in=0' in options['soft_teacher']
+    # Both average from here on; the burn-in ends with its last weights.
+    assert 'default_hooks.average.burn_in=0' in options['labelled_alone']
+    assert 'default_hooks.average.burn_in=3' in options['burn_in']
     said = capsys.readouterr().out
     assert 'Soft Teacher wins by 5.0 points of AP50' in said and 'proves nothing' in said
     assert re.search(r'Broken +│ +- │ +0\.750 │ +- │', said)

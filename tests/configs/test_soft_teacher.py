@@ -107,9 +107,42 @@ def test_twins_differ_in_the_unlabelled_images_only(load, kind):
     # Both are judged by averaged weights.
     assert soft.val_cfg.type == 'TeacherStudentValLoop'
     assert soft.default_hooks.checkpoint.save_best == 'teacher/mmdefect/AP50'
-    assert any(hook.type == 'EMAHook' for hook in alone.custom_hooks)
-    decay = next(hook for hook in soft.custom_hooks if 'MeanTeacher' in hook.type).decay
-    assert decay == 1 - alone.ema_momentum
+    assert_averaged_alike(soft, alone)
+
+
+def assert_averaged_alike(soft, alone):
+    average = alone.default_hooks.average
+    assert average.type == 'mmdefect.WeightAverageHook'
+    assert average.burn_in == soft.model.semi_train_cfg.burn_in
+    teacher = next(hook for hook in soft.custom_hooks if 'MeanTeacher' in hook.type)
+    assert average.decay == teacher.decay
+
+
+@pytest.mark.parametrize('name', ['custom_multi_view', 'custom_multi_view_tiny',
+                                  'demo_multi_view'])  # fmt: skip
+def test_twins_of_several_views_differ_in_the_unlabelled_parts_only(name):
+    soft, alone = (
+        Config.fromfile(FOLDER / f'{twin}_{name}.py') for twin in ('soft_teacher', 'supervised')
+    )
+    assert soft.model.detector == alone.model
+    for key in ('val_dataloader', 'test_dataloader', 'val_evaluator', 'param_scheduler'):
+        assert soft[key] == alone[key], key
+    assert soft.optim_wrapper == alone.optim_wrapper
+    labelled = soft.train_dataloader.dataset.datasets[0]
+    assert labelled.reader == alone.train_dataloader.dataset.reader
+    (per_view,), (own,) = labelled.pipeline, alone.train_dataloader.dataset.pipeline
+    *steps, split = per_view.transforms
+    assert [*steps, *split.sup] == own.transforms
+    share = soft.train_dataloader.sampler.source_ratio[0] / 2
+    assert soft.train_dataloader.batch_size * share == alone.train_dataloader.batch_size
+    assert_averaged_alike(soft, alone)
+
+
+@pytest.mark.parametrize('path', sorted(FOLDER.glob('*.py')), ids=lambda path: path.stem)
+def test_the_learning_rate_was_chosen_for_this_batch_size(path):
+    config = Config.fromfile(path)
+    assert config.auto_scale_lr.base_batch_size == config.train_dataloader.batch_size
+    assert config.auto_scale_lr.enable is False
 
 
 @pytest.mark.parametrize('name', [f'{twin}_{kind}' for twin in ('soft_teacher', 'supervised')

@@ -109,6 +109,7 @@ def test_twins_differ_in_the_unlabelled_boards_only(load):
     assert before == own[:-1] and [*steps, *split.sup] == own[-1].transforms
     share = soft.source_ratio[0] / sum(soft.source_ratio)
     assert soft.batch_size * share == alone.train_dataloader.batch_size
+    assert alone.default_hooks.average.burn_in == soft.model.semi_train_cfg.burn_in
 
 
 def test_a_step_of_each_learns(load):

@@ -85,9 +85,9 @@ def test_what_cannot_be_fitted_is_nan(made):
     ('made', 'words'),
     [
         (samples(2, 0), 'no detection from score 0.05 on: nothing to calibrate yet'),
-        (samples(1, 30), 'right: all of them on one half of the images, too few to calibrate'),
+        (samples(1, 30), 'right: all of them on one half of the parts, too few to calibrate'),
         (samples(6, 9, labels=(0, 1)), '0 of them right: expected calibration error 0.'),
-        (samples(6, 9), ' times the temperature, fitted on every other image'),
+        (samples(6, 9), ' times the temperature, fitted on every other part'),
     ],
 )
 def test_the_log_never_says_nan(made, words, monkeypatch):
@@ -97,6 +97,19 @@ def test_the_log_never_says_nan(made, words, monkeypatch):
     measure(made)
     (line,) = said
     assert words in line and 'nan' not in line
+
+
+def test_views_of_a_part_stay_together():
+    made = samples(40, 20)
+    for index, sample in enumerate(made):
+        # Two photos of each part, one after the other, as sample data write them.
+        sample['part_id'] = f'part {index // 2:02d}'
+    measured = [sample for index, sample in enumerate(made) if index // 2 % 2]
+    without = measure(made)
+    for sample in measured:
+        sample['pred_instances']['scores'] = 0.5 * sample['pred_instances']['scores']
+    changed = measure(made)
+    assert changed[2] == without[2] and changed[0] > without[0] + 0.1
 
 
 def test_low_scores_and_ignored_boxes_are_left_out():

@@ -15,6 +15,7 @@ max_dets = 100  # best-scored detections counted per image and class; a model th
 # (test_cfg.max_per_img) is not counted beyond that
 on_error = 'raise'  # what a bad box or entry does: 'raise' or 'drop'; a view without a readable
 # image file is always left out of its part
+aug_num = 1  # changes of light drawn for an image, out of six
 
 # ---- rarely -----------------------------------------------------------------------------------
 train_pipeline = [
@@ -25,6 +26,7 @@ train_pipeline = [
             dict(type='LoadAnnotations', with_bbox=True),
             dict(type='Resize', scale=image_size, keep_ratio=True),
             dict(type='RandomFlip', prob=0.5),
+            dict(type='mmdefect.ColourSpace', aug_num=aug_num),
             dict(type='mmdefect.PackInputs'),
         ],
     )

@@ -8,7 +8,6 @@ source_ratio = [1, 1]  # labelled : unlabelled parts in a batch
 unlabelled_file = 'unlabeled_truth.json'
 
 # ---- sometimes --------------------------------------------------------------------------------
-aug_num = 1  # changes of light drawn for an image, out of six
 max_angle = 10.0  # degrees by which the student's images are turned at most
 erased = (1, 5)  # fewest and most patches erased from the student's images
 erased_size = (0.0, 0.2)  # their sides as shares of the image's
@@ -20,7 +19,7 @@ weak = [
     dict(type='Resize', scale=_base_.image_size, keep_ratio=True),
     dict(type='RandomFlip', prob=0.5),
 ]
-light = dict(type='mmdefect.ColourSpace', aug_num=aug_num)
+light = dict(type='mmdefect.ColourSpace', aug_num=_base_.aug_num)
 pack = dict(type='mmdefect.PackInputs')
 sup_pipeline = [
     dict(

@@ -27,5 +27,6 @@ param_scheduler = [
     # Down to the last iteration of train_cfg.
     dict(type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=False),
 ]
-# With --auto-scale-lr the learning rate follows the batch size.
-auto_scale_lr = dict(enable=False, base_batch_size=8)
+# With --auto-scale-lr the learning rate follows the batch size; each config says for which one its
+# own was chosen.
+auto_scale_lr = dict(enable=False)

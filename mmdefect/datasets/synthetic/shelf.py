@@ -14,6 +14,7 @@ from mmdefect.datasets.synthetic.sample_summary import SampleSummary
 from mmdefect.datasets.synthetic.shelf_level import LEVELS, ShelfLevel
 from mmdefect.datasets.synthetic.shelf_photo import take_photo
 from mmdefect.datasets.synthetic.shelf_scene import build_shelf
+from mmdefect.errors import InputError
 
 __all__ = ['SHELF_CLASSES', 'SHELF_PARTS', 'write_shelf']
 
@@ -105,6 +106,11 @@ def _draw(seed: int, split: str, index: int, level: ShelfLevel) -> list[SampleIm
             break
         # Towards the middle.
         wanted = 0.5 * wanted + 0.5 * np.sqrt(low * high)
+    else:
+        raise InputError(
+            f'sample-data shelf: seed {seed} draws no shelf {index} of {split!r} with {low} to '
+            f'{high} products; choose another seed'
+        )
     return photos
 
 

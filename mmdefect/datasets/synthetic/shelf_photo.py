@@ -41,7 +41,7 @@ def take_photo(rng: np.random.Generator, shelf: Shelf, level: ShelfLevel) -> Sam
     width, height = level.size
     frame = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32) * (width, height)
     shifts = level.tilt * rng.uniform(-1, 1, (4, 2)) * (width, height)
-    place = rng.uniform(-0.4, 0.4, 2) * MARGIN * (width, height) * (level.tilt < MARGIN)
+    place = rng.uniform(-0.4, 0.4, 2) * MARGIN * (width, height)
     seen = frame + MARGIN * np.array([width, height]) + 0.6 * shifts + 0.5 * place
     to_photo = cv2.getPerspectiveTransform(seen.astype(np.float32), frame.astype(np.float32))
     image = cv2.warpPerspective(

@@ -20,6 +20,7 @@ from mmdefect.engine.hooks.sampler_check_hook import SamplerCheckHook
 from mmdefect.engine.hooks.score_tracking_hook import ScoreTrackingHook
 from mmdefect.engine.hooks.training_guard_hook import TrainingGuardHook
 from mmdefect.engine.hooks.training_manifest_hook import TrainingManifestHook
+from mmdefect.engine.hooks.weight_average_hook import WeightAverageHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -40,4 +41,5 @@ __all__ = [
     'ScoreTrackingHook',
     'TrainingGuardHook',
     'TrainingManifestHook',
+    'WeightAverageHook',
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
@@ -48,7 +49,7 @@ class ClippedDeltaCoder(DeltaXYWHBBoxCoder):
         name = type(self).__name__
         known = ('max_delta', *constructor_keys(DeltaXYWHBBoxCoder))
         reject_unknown_keys(name, kwargs, known)
-        if not max_delta > 0:
+        if not (isinstance(max_delta, Real) and max_delta > 0):
             raise InputError(f'{name}: max_delta must be above 0, got {max_delta!r}')
         super().__init__(**kwargs)
         self.max_delta = max_delta

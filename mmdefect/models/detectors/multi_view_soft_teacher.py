@@ -102,11 +102,18 @@ class MultiViewSoftTeacher(SemiBaseDetector):
         name = 'MultiViewSoftTeacher'
         known = ('detector', 'semi_train_cfg', 'semi_test_cfg', 'data_preprocessor', 'init_cfg')
         reject_unknown_keys(name, unknown, known)
-        config, test_config = dict(semi_train_cfg or {}), dict(semi_test_cfg or {})
+        config = dict(semi_train_cfg or {})
+        # Said, as MMDetection's validation loop writes back what it finds here.
+        test_config = {'predict_on': 'teacher', **(semi_test_cfg or {})}
         reject_unknown_keys(f'{name}: semi_train_cfg', config, _KEYS)
         reject_unknown_keys(
             f'{name}: semi_test_cfg', test_config, ('predict_on', 'forward_on', 'extract_feat_on')
         )
+        for key, twin in test_config.items():
+            if twin not in ('teacher', 'student'):
+                raise InputError(
+                    f"{name}: semi_test_cfg.{key} must be 'teacher' or 'student', got {twin!r}"
+                )
         if not config.get('classes'):
             raise InputError(f'{name}: semi_train_cfg.classes must name the classes; give them')
         if config.get('freeze_teacher', True) is not True:

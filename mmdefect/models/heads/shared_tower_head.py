@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -16,13 +17,18 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdefect import ops
-from mmdefect.errors import InputError, strict_keys
+from mmdefect.errors import InputError, reject_unknown_keys, strict_keys
 from mmdefect.models.anchors.cached_priors import CachedPriors
 from mmdefect.models.heads.cap_counter import CapCounter
 from mmdefect.models.losses import mean_positives
 from mmdefect.registry import MODELS
 
 __all__ = ['SharedTowerHead']
+
+# Of MMDetection's dense heads, and ours.
+_TEST_KEYS = (
+    'nms_pre', 'score_thr', 'nms', 'min_bbox_size', 'max_per_img', 'size_range', 'ios_thr',
+)  # fmt: skip
 
 
 class _TowerLayer(nn.Module):
@@ -132,10 +138,10 @@ class SharedTowerHead(AnchorHead):
                 raise InputError(
                     f'{name}: {key} must be a whole number from {least} on, got {number!r}'
                 )
-        if not 0 < temperature < math.inf:
+        if not (isinstance(temperature, Real) and 0 < temperature < math.inf):
             raise InputError(f'{name}: temperature must be finite and above 0, got {temperature!r}')
-        if not 0 < prior_prob < 1:
-            raise InputError(f'{name}: prior_prob must be above 0 and below 1, got {prior_prob}')
+        if not (isinstance(prior_prob, Real) and 0 < prior_prob < 1):
+            raise InputError(f'{name}: prior_prob must be above 0 and below 1, got {prior_prob!r}')
         loss_cls = loss_cls or dict(type='CrossEntropyLoss', use_sigmoid=True)
         if not loss_cls.get('use_sigmoid', False):
             raise InputError(
@@ -276,13 +282,22 @@ class SharedTowerHead(AnchorHead):
 
 
 def _check_test_cfg(name: str, test_cfg: Mapping[str, Any]) -> None:
-    """Refuse values of our keys that nothing can pass."""
+    """Refuse keys that nobody reads, and values of ours that nothing can pass."""
+    reject_unknown_keys(f'{name}: test_cfg', test_cfg, _TEST_KEYS)
     sizes = test_cfg.get('size_range')
-    if sizes is not None and not (len(sizes) == 2 and 0 <= sizes[0] <= sizes[1]):
+    if sizes is not None and not (_is_pair(sizes) and 0 <= sizes[0] <= sizes[1]):
         raise InputError(
             f'{name}: test_cfg.size_range must be the shortest and the longest side in pixels, '
             f'got {sizes!r}'
         )
     share = test_cfg.get('ios_thr')
-    if share is not None and not 0 < share <= 1:
+    if share is not None and not (isinstance(share, Real) and 0 < share <= 1):
         raise InputError(f'{name}: test_cfg.ios_thr must be above 0 and at most 1, got {share!r}')
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(isinstance(item, Real) for item in value)
+    )
