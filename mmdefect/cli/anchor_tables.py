@@ -38,7 +38,7 @@ def print_anchors(
     _line(
         console,
         f'[bold]{escape(report.config)}[/]: {escape(report.generator)} ({escape(report.kind)}), '
-        f'{counted(len(boxes.placed), "box", "boxes")} on {counted(len(boxes.paths), "image")}, in '
+        f'{counted(len(boxes.placed), "box", "boxes")} on {counted(report.images, "image")}, in '
         f'pixels of the input of '
         f'{boxes.input_size[0]} x {boxes.input_size[1]}',
     )
@@ -191,7 +191,12 @@ def _print_proposal(report: AnchorReport, target: Path | None, console: Console)
             console,
             'fitted anchors buy recall and can cost precision, so compare both after training:',
         )
-        console.print(report.fragment, markup=False, highlight=False, soft_wrap=True)
+        by_hand = (
+            f'{report.generator} lies in a list, of which a config cannot change one item: set '
+            'anchor_file there by hand'
+        )
+        fragment = report.fragment or by_hand
+        console.print(fragment, markup=False, highlight=False, soft_wrap=True)
     if target is not None:
         _line(
             console,

@@ -10,6 +10,7 @@ import typer
 
 from mmdefect.cli.output_file import require_output_file
 from mmdefect.cli.progress import progress, track
+from mmdefect.errors import InputError
 from mmdefect.fileio import refuse_other_file
 from mmdefect.wording import counted
 
@@ -60,12 +61,14 @@ def anchors(
     with quiet(), progress('looking at anchors') as update:
         from mmdefect.engine.anchors import report_anchors
         from mmdefect.engine.config_file import naming_variables
-        from mmdefect.models.anchors.anchor_file import ANCHOR_FORMAT
 
         if out is not None:
-            refuse_other_file(out, ANCHOR_FORMAT)
-
+            _refuse_other_files(out)
         loaded = read_command_config(config, cfg_options, more_options)
+        target = out
+        if out is None and not as_json:
+            target = Path(loaded.work_dir) / 'anchors.json'
+            _refuse_other_files(target)
         with naming_variables(loaded):
             report = report_anchors(
                 loaded,
@@ -76,9 +79,8 @@ def anchors(
                 track=track,
                 progress=lambda stage: update(0, description=stage),
             )
-        target = out
-        if out is None and report.worthwhile and not as_json:
-            target = Path(loaded.work_dir) / 'anchors.json'
+        if out is None and not report.worthwhile:
+            target = None
         if target is not None:
             _write(report, target)
     if as_json:
@@ -87,6 +89,16 @@ def anchors(
         from mmdefect.cli.anchor_tables import print_anchors
 
         print_anchors(report, target)
+
+
+def _refuse_other_files(target: Path) -> None:
+    """Stop before a user's own file is replaced by the anchors or their figure."""
+    from mmdefect.models.anchors.anchor_file import ANCHOR_FORMAT
+
+    refuse_other_file(target, ANCHOR_FORMAT)
+    figure = target.with_suffix('.png')
+    if figure.exists() and not target.exists():
+        raise InputError(f'{figure}: holds something else already; choose another --out')
 
 
 def _write(report: AnchorReport, target: Path) -> None:

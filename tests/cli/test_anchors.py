@@ -169,6 +169,51 @@ def test_bad_input(arguments, message, tiny_config, make_config, tmp_path):
         run(*(files.get(item, item) for item in arguments))
 
 
+def test_files_of_others_are_kept(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / 'work_dirs' / tiny_config.stem
+    folder.mkdir(parents=True)
+    for target, options in (
+        (folder / 'anchors.json', []),
+        (tmp_path / 'a.json', ['--out', 'a.json']),
+    ):
+        figure = target.with_suffix('.png')
+        for other in (target, figure):
+            other.write_text('{}')
+            with pytest.raises(InputError, match=f'{other.name}: holds something else already'):
+                run(tiny_config, *options)
+            assert other.read_text() == '{}'
+            other.unlink()
+    # Its own files are replaced, the figure too.
+    run(tiny_config, *options)
+    figure.write_text('old')
+    run(tiny_config, *options)
+    assert figure.read_bytes() != b'old'
+
+
+def test_more_anchors_than_are_fitted(tiny_config):
+    ratios = f'ratios={[0.1 + step / 50 for step in range(40)]}'.replace(' ', '')
+    option = f'model.bbox_head.anchor_generator.{ratios}'
+    report = json.loads(run(tiny_config, '--json', '--cfg-options', option).stdout)
+    assert '120 anchors per place now; 100 are fitted at most' in report['notes']
+
+
+def test_a_head_in_a_list_is_set_by_hand(make_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = make_config(
+        tmp_path,
+        extra="""
+wide = dict(type='AnchorGenerator', strides=[8, 16], ratios=[0.2], scales=[4])
+model['bbox_head'] = dict(_delete_=True, type='RPNHead')
+model['rpn_head'] = dict(stages=[dict(anchor_generator=wide)])
+""",
+    )
+    done = run(config)
+    assert 'model = dict(' not in done.output and 'written: ' in done.output
+    assert 'model.rpn_head.stages.0.anchor_generator lies in a list' in done.output
+    assert json.loads(run(config, '--json').stdout)['fragment'] is None
+
+
 @pytest.mark.parametrize(
     ('boxes', 'note'),
     [
@@ -193,61 +238,6 @@ def test_boxes_that_say_little(boxes, note, tiny_coco, make_config, tmp_path):
 def test_bad_annotations(boxes, message, tiny_coco, make_config, tmp_path):
     with pytest.raises(InputError, match=message):
         run(with_boxes(boxes, tiny_coco, make_config, tmp_path), '--json')
-
-
-def test_dropped_unknown_and_ignored_boxes(tiny_coco, make_config, tmp_path):
-    content = json.loads((tiny_coco / 'train.json').read_text())
-    first = content['annotations'][0]
-    first['iscrowd'] = 1
-    content['annotations'][1]['bbox'] = [0, 0, 0, 5]
-    content['annotations'][2]['bbox'] = [-10, 4, 30, 40]
-    data = tmp_path / 'data'
-    data.mkdir()
-    (data / 'images').symlink_to(tiny_coco / 'images')
-    for split in ('train', 'val'):
-        (data / f'{split}.json').write_text(json.dumps(content))
-    config = read_config(make_config(tmp_path, data=data))
-    config.train_dataloader.dataset.on_error = 'drop'
-    boxes = read_training_boxes(config, 'c.py')
-    assert len(boxes.placed) == 10 and any('left out' in note for note in boxes.notes)
-    # Cut off at the border, as the data set does.
-    assert [0.0, 4.0, 20.0, 44.0] in boxes.original.tolist()
-    config.train_dataloader.dataset.metainfo.classes = ['rust']
-    boxes = read_training_boxes(config, 'c.py')
-    assert boxes.classes == ['rust'] and set(boxes.labels.tolist()) == {0}
-    assert any('classes that metainfo lacks left out: chip' in note for note in boxes.notes)
-
-
-def test_what_the_model_sees(tiny_config):
-    """The same boxes as those that come out of the real pipeline."""
-    from mmdet.registry import DATASETS
-    from mmengine.registry import init_default_scope
-
-    config = read_config(tiny_config)
-    init_default_scope('mmdet')
-    step = next(s for s in config.train_dataloader.dataset.pipeline if s['type'] == 'Resize')
-    step.scale = (128, 96)
-    for flip in config.train_dataloader.dataset.pipeline:
-        if flip['type'] == 'RandomFlip':
-            flip.prob = 0.0
-    dataset = DATASETS.build(config.train_dataloader.dataset)
-    seen = [item['data_samples'].gt_instances.bboxes for item in dataset]
-    expected = np.concatenate([getattr(one, 'tensor', one).numpy() for one in seen])
-    found = read_training_boxes(config, 'c.py')
-    np.testing.assert_allclose(found.placed.boxes, expected, atol=1e-4)
-    assert found.placed.padded_sizes.tolist() == [[96, 96]] * 8
-
-
-def test_unlabelled_parts_are_left_out(tiny_config):
-    config = read_config(tiny_config)
-    labelled = config.train_dataloader.dataset
-    hidden = dict(labelled, pipeline=[dict(type='LoadEmptyAnnotations')])
-    config.train_dataloader.dataset = dict(
-        type='ConcatDataset',
-        datasets=[labelled, hidden, dict(type='RepeatDataset', dataset=labelled)],
-    )
-    boxes = read_training_boxes(config, 'c.py')
-    assert len(boxes.placed) == 24 and boxes.placed.owners.max() == 15
 
 
 def test_shape_coverage_is_that_of_the_real_generator(tiny_config):

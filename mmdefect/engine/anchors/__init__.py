@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from mmdefect.engine.anchors.anchor_report import AnchorReport, ClassCoverage, report_anchors
+from mmdefect.engine.anchors.anchor_report import AnchorReport, report_anchors
+from mmdefect.engine.anchors.anchors_seen import ClassCoverage
 
 __all__ = ['AnchorReport', 'ClassCoverage', 'report_anchors']

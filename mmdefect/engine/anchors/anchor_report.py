@@ -11,77 +11,24 @@ import numpy.typing as npt
 from mmengine.config import Config
 
 from mmdefect.datasets.audit.table import Track
-from mmdefect.engine.anchors.head_anchors import HeadAnchors, read_head_anchors
+from mmdefect.engine.anchors.anchors_seen import AnchorsSeen, see_anchors, unreached_boxes
+from mmdefect.engine.anchors.head_anchors import read_head_anchors
 from mmdefect.engine.anchors.proposal import config_fragment, generator_keys
+from mmdefect.engine.anchors.remarks import fit_notes, report_warnings
 from mmdefect.engine.anchors.training_boxes import TrainingBoxes, read_training_boxes
 from mmdefect.evaluation.anchors import (
-    AnchorSet,
-    Coverage,
-    FittedShapes,
     ShapeStatistics,
-    best_grid_iou,
     best_shape_iou,
     fit_shapes,
     shape_statistics,
 )
 from mmdefect.evaluation.anchors.coverage import QUANTILES
-from mmdefect.wording import counted
+from mmdefect.evaluation.anchors.fit import MOST_ANCHORS
 
-__all__ = ['AnchorReport', 'AnchorsSeen', 'ClassCoverage', 'report_anchors']
+__all__ = ['AnchorReport', 'report_anchors']
 
-# Mean best IoU by which transposed ratios must win to be worth a word.
-_TRANSPOSED = 0.01
 # Mean best IoU worth a new training.
 _WORTH = 0.01
-# Boxes below which the fit says little of others.
-_FEW = 30
-# Unreached boxes that are listed, worst first.
-_LISTED = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class ClassCoverage:
-    """Coverage of the boxes of a class.
-
-    Args:
-        name (str): The class.
-        shape (Coverage): With the anchors centred on each box.
-        grid (Coverage): With the anchors where they are.
-
-    Example:
-        >>> ClassCoverage('rust', Coverage.of([.8], .5), Coverage.of([.6], .5)).grid.at_70
-        0.0
-    """
-
-    name: str
-    shape: Coverage
-    grid: Coverage
-
-
-@dataclass(frozen=True, slots=True)
-class AnchorsSeen:
-    """A set of anchors against the boxes.
-
-    Args:
-        per_location (list[int]): Anchors per place of each level.
-        per_image (int): Anchors of an input of median size.
-        total (ClassCoverage): Coverage of all boxes.
-        classes (list[ClassCoverage]): Coverage of each class.
-        levels (list[float]): Share of the boxes that each level covers best.
-        unreached (int): Boxes with which every anchor stays below both thresholds.
-
-    Example:
-        >>> total = ClassCoverage('all', Coverage.of([.8], .5), Coverage.of([.6], .5))
-        >>> AnchorsSeen([9], 900, total, [], [1.0], 0).per_image
-        900
-    """
-
-    per_location: list[int]
-    per_image: int
-    total: ClassCoverage
-    classes: list[ClassCoverage]
-    levels: list[float]
-    unreached: int
 
 
 @dataclass(frozen=True)
@@ -130,9 +77,14 @@ class AnchorReport:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def fragment(self) -> str:
-        """The proposal as a piece of config."""
+    def fragment(self) -> str | None:
+        """The proposal as a piece of config; None where it must be set by hand."""
         return config_fragment(self.generator, self.keys)
+
+    @property
+    def images(self) -> int:
+        """Image files, each counted once."""
+        return len(set(self.boxes.paths))
 
     @property
     def reach(self) -> float:
@@ -179,7 +131,7 @@ class AnchorReport:
             'config': self.config,
             'generator': self.generator,
             'type': self.kind,
-            'images': len(self.boxes.paths),
+            'images': self.images,
             'boxes': len(self.boxes.placed),
             'input_size': list(self.boxes.input_size),
             'positive_iou': self.positive,
@@ -216,7 +168,7 @@ def report_anchors(
         config (Config): Config of a detector with anchors.
         name (str): Its file, for messages.
         head (str | None): Which head, where several have anchors. Default None: the only one.
-        budget (int | None): Anchors per place to fit. Default None: as many as now.
+        budget (int | None): Anchors per place to fit. Default None: as many as now, 100 at most.
         seed (int): Seed of the fit and of scales that the pipeline draws. Default 0.
         track (Callable | None): Shows progress of reading. Default None.
         progress (Callable[[str], None] | None): Called with what is being done. Default None.
@@ -240,18 +192,19 @@ SSD or Faster R-CNN
     say('reading the boxes')
     boxes = read_training_boxes(config, name, seed, track)
     say('fitting anchors')
+    own = max(found.anchors.per_location)
     shapes = fit_shapes(
         boxes.placed,
         found.form,
-        max(found.anchors.per_location) if budget is None else budget,
+        min(own, MOST_ANCHORS) if budget is None else budget,
         seed=seed,
         allowed_border=found.allowed_border,
         known=found.shapes,
     )
     fitted = found.form.anchors(shapes.ratios, shapes.scales)
     say('measuring coverage')
-    now, best = _see(found.anchors, boxes, found)
-    proposed, _ = _see(fitted, boxes, found)
+    now, best = see_anchors(found.anchors, boxes, found)
+    proposed, _ = see_anchors(fitted, boxes, found)
     transposed = best_shape_iou(boxes.placed.extents, found.anchors.transposed())
     extents = boxes.placed.extents
     everything = np.zeros(len(extents), np.int64)
@@ -270,88 +223,12 @@ SSD or Faster R-CNN
         now=now,
         now_sizes=found.anchors.sizes,
         transposed=float(transposed.mean(dtype=np.float64)),
-        unreached=_unreached(best, boxes, min(found.positive, found.negative)),
+        unreached=unreached_boxes(best, boxes, min(found.positive, found.negative)),
         proposed=proposed,
         proposed_sizes=fitted.sizes,
         keys=generator_keys(found.form, shapes),
         seed=seed,
-        notes=[*filter(None, [found.note, _few_shapes(extents)]), *boxes.notes],
+        notes=[*filter(None, [found.note]), *fit_notes(extents, own, budget), *boxes.notes],
     )
-    report.warnings.extend(_warnings(report, found.shapes))
+    report.warnings.extend(report_warnings(report, found.shapes))
     return report
-
-
-def _see(
-    anchors: AnchorSet, boxes: TrainingBoxes, found: HeadAnchors
-) -> tuple[AnchorsSeen, npt.NDArray[np.float32]]:
-    placed = boxes.placed
-    shape = best_shape_iou(placed.extents, anchors)
-    grid, which = best_grid_iou(placed, anchors, found.allowed_border)
-
-    def of(name: str, rows: Any) -> ClassCoverage:
-        parts = (Coverage.of(best[rows], found.positive) for best in (shape, grid))
-        return ClassCoverage(name, *parts)
-
-    levels = np.bincount(anchors.levels[which], minlength=len(anchors.strides)) / len(placed)
-    seen = AnchorsSeen(
-        per_location=anchors.per_location,
-        per_image=anchors.count(boxes.input_size),
-        total=of('all', slice(None)),
-        classes=[of(name, boxes.labels == label) for label, name in enumerate(boxes.classes)],
-        levels=levels.tolist(),
-        unreached=int((grid < np.float32(min(found.positive, found.negative))).sum()),
-    )
-    return seen, grid
-
-
-def _unreached(
-    best: npt.NDArray[np.float32], boxes: TrainingBoxes, reach: float
-) -> list[dict[str, Any]]:
-    rows = np.flatnonzero(best < np.float32(reach))
-    rows = rows[np.argsort(best[rows], kind='stable')][:_LISTED]
-    return [
-        {
-            'file': str(boxes.paths[boxes.placed.owners[row]]),
-            'class': boxes.classes[boxes.labels[row]],
-            'box': [round(value, 2) for value in boxes.original[row].tolist()],
-            'iou': round(float(best[row]), 4),
-        }
-        for row in rows.tolist()
-    ]
-
-
-def _few_shapes(extents: npt.NDArray[np.float64]) -> str:
-    """What makes the boxes a poor guide to others; empty where nothing does."""
-    if len(extents) > 1 and np.ptp(extents, axis=0).max() < 0.01:
-        width, height = extents[0].tolist()
-        return (
-            f'all {len(extents)} boxes have one size, {width:.4g} x {height:.4g} pixels; boxes '
-            'drawn by hand differ, so look at the annotations'
-        )
-    if len(extents) < _FEW:
-        return (
-            f'{counted(len(extents), "box", "boxes")} to fit to: the proposal suits '
-            f'{"it" if len(extents) == 1 else "them"} and says little of others'
-        )
-    return ''
-
-
-def _warnings(report: AnchorReport, shapes: FittedShapes | None) -> list[str]:
-    mean = report.now.total.shape.mean or 0.0
-    if report.transposed < mean + _TRANSPOSED:
-        return []
-    kind = report.kind.rpartition('.')[2]
-    if kind == 'DefectAnchorGenerator':
-        cure = 'say the other ratio_order, or exchange width and height in the ratios'
-    elif shapes is not None:
-        cure = (
-            f'{kind} reads ratios as height / width: write '
-            f'ratios={[float(f"{ratio:.3g}") for ratio in shapes.ratios]}, or '
-            "type='mmdefect.DefectAnchorGenerator' with ratio_order='w/h'"
-        )
-    else:
-        cure = 'exchange width and height of the anchors'
-    return [
-        f'{report.generator}: the transposed ratios would cover the boxes better, mean best IoU '
-        f'(shape only) {report.transposed:.3f} against {mean:.3f}; {cure}'
-    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import TASK_UTILS
 
+from mmdefect.engine.anchors.naming_key import naming_key
 from mmdefect.engine.check.known_traps import nodes
 from mmdefect.errors import InputError
 from mmdefect.evaluation.anchors import AnchorForm, AnchorSet, FittedShapes
@@ -67,7 +69,8 @@ def read_head_anchors(config: Config, name: str, head: str | None = None) -> Hea
         HeadAnchors: The anchors.
 
     Raises:
-        InputError: No head, or several, have anchors, or the generator cannot be built.
+        InputError: No head, or several, have anchors, the generator cannot be built, or a
+            threshold of the assigner is no IoU.
 
     Example:
         >>> read_head_anchors(Config(dict(model=dict(bbox_head=dict(type='FCOSHead')))), 'c.py')
@@ -84,7 +87,8 @@ RetinaNet, SSD or Faster R-CNN
         for key in _KEYS:
             settings = node.get(key)
             if isinstance(settings, Mapping):
-                generator = _build(settings, f'{name}: {path}.{key}')
+                with naming_key(f'{name}: {path}.{key}'):
+                    generator = TASK_UTILS.build({'_scope_': 'mmdet', **settings})
                 where = found if hasattr(generator, 'base_anchors') else points
                 where[path] = (key, settings, generator)
     if head is not None and head not in found:
@@ -102,8 +106,11 @@ RetinaNet, SSD or Faster R-CNN
     key, settings, generator = found[path]
     anchors = _anchor_set(generator, f'{name}: {path}.{key}')
     form, shapes = _form(generator, anchors)
-    rules = _train_cfg(every, path)
-    positive, negative, note = _thresholds(rules.get('assigner'))
+    place = next((place for place in _rule_places(path) if every.get(place)), '')
+    rules = every.get(place, {})
+    with naming_key(f'{name}: {place}'):
+        positive, negative, note = _thresholds(rules.get('assigner'))
+        border = _number('allowed_border', rules.get('allowed_border', -1), -math.inf, math.inf)
     return HeadAnchors(
         f'{path}.{key}',
         str(settings['type']),
@@ -112,24 +119,23 @@ RetinaNet, SSD or Faster R-CNN
         shapes,
         positive,
         negative,
-        float(rules.get('allowed_border', -1)),
+        border,
         note,
     )
 
 
-def _build(settings: Mapping[str, Any], where: str) -> Any:
-    try:
-        return TASK_UTILS.build({'_scope_': 'mmdet', **settings})
-    except InputError as error:
-        raise InputError(f'{where}: {error}') from None
-    # Upstream generators check by assert, and not everything.
-    except (AssertionError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise InputError(
-            f'{where}: cannot be built ({type(error).__name__}: {error}); correct it'
-        ) from None
-
-
 def _other_head(every: Mapping[str, Any], points: Mapping[str, Any]) -> str:
+    others = [
+        f'{path}.{key}'
+        for path, node in every.items()
+        for key in node
+        if key.endswith(_KEYS) and key not in _KEYS
+    ]
+    if others:
+        return (
+            f'{" and ".join(others)} cannot be fitted: of a head only {" and ".join(_KEYS)} are '
+            'read; take a config of RetinaNet, SSD or Faster R-CNN'
+        )
     heads = [
         (path, node)
         for path, node in every.items()
@@ -177,21 +183,24 @@ def _form(generator: Any, anchors: AnchorSet) -> tuple[AnchorForm, FittedShapes 
     return form, FittedShapes(widths, sorted(float(f'{scale:.4g}') for scale in scales.tolist()))
 
 
-def _train_cfg(every: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-    """The rules by which a head trains: its own, or its part of the detector's."""
-    own = every[path].get('train_cfg')
-    parent, _, name = path.rpartition('.')
-    shared = (every.get(parent) or {}).get('train_cfg') or {}
-    if name == 'rpn_head':
-        shared = shared.get('rpn') or shared
-    return own or shared
+def _rule_places(path: str) -> Iterator[str]:
+    """Where the rules by which a head trains may stand: its own, or those of what holds it."""
+    parts = path.split('.')
+    for count in range(len(parts), 0, -1):
+        place = '.'.join((*parts[:count], 'train_cfg'))
+        inner = parts[count:]
+        if 'rpn_head' in inner:
+            # A head of several stages has a list of rules.
+            yield from (f'{place}.rpn.{part}' for part in inner if part.isdigit())
+            yield f'{place}.rpn'
+        yield place
 
 
 def _thresholds(assigner: Any) -> tuple[float, float, str]:
     settings = assigner if isinstance(assigner, Mapping) else {}
     positive, negative = settings.get('pos_iou_thr'), settings.get('neg_iou_thr')
-    if isinstance(negative, (tuple, list)):
-        negative = negative[-1]
+    if isinstance(negative, (tuple, list)) and len(negative) == 2:
+        negative = negative[1]
     if positive is None:
         kind = settings.get('type')
         has = f'{kind} has no IoU threshold' if kind else 'no assigner is stated'
@@ -202,4 +211,13 @@ def _thresholds(assigner: Any) -> tuple[float, float, str]:
             f'{settings["type"]} also wants the centre of an anchor in the middle of the box, '
             'which is not measured here; `mmdefect check` counts the positives'
         )
-    return float(positive), float(negative if negative is not None else positive), note
+    positive = _number('assigner.pos_iou_thr', positive, 0, 1)
+    negative = positive if negative is None else negative
+    return positive, _number('assigner.neg_iou_thr', negative, 0, 1), note
+
+
+def _number(key: str, value: Any, low: float, high: float) -> float:
+    if isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high:
+        return float(value)
+    limits = f' of {low:g} to {high:g}' if math.isfinite(high) else ''
+    raise InputError(f'{key} must be a number{limits}, got {value!r}')

@@ -41,7 +41,7 @@ def generator_keys(form: AnchorForm, shapes: FittedShapes) -> dict[str, Any]:
     return keys
 
 
-def config_fragment(path: str, keys: dict[str, Any]) -> str:
+def config_fragment(path: str, keys: dict[str, Any]) -> str | None:
     """Write the lines that give a config these anchors.
 
     Args:
@@ -49,7 +49,8 @@ def config_fragment(path: str, keys: dict[str, Any]) -> str:
         keys (dict[str, Any]): Keys of ``DefectAnchorGenerator``.
 
     Returns:
-        str: Python, to be pasted into a config that has the present one as base.
+        str | None: Python, to be pasted into a config that has the present one as base; None
+        where the generator lies in a list, of which a config cannot change one item.
 
     Example:
         >>> print(config_fragment('model.rpn_head.anchor_generator', {'ratios': [0.5]}))
@@ -61,6 +62,8 @@ def config_fragment(path: str, keys: dict[str, Any]) -> str:
                     ratios=[0.5])))
     """
     names = path.split('.')
+    if any(name.isdigit() for name in names):
+        return None
     lines = [f'{names[0]} = dict(']
     lines += [f'{"    " * depth}{name}=dict(' for depth, name in enumerate(names[1:], start=1)]
     inner = '    ' * len(names)

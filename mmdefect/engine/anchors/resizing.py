@@ -14,6 +14,7 @@ from mmdet.datasets.transforms.transforms import rescale_size as fixed_rescale_s
 from mmengine.registry import TRANSFORMS
 
 from mmdefect.datasets.seeded_draw import seeded
+from mmdefect.engine.anchors.naming_key import naming_key
 
 __all__ = ['ResizedImages', 'pipeline_steps', 'resize_images']
 
@@ -76,16 +77,22 @@ class ResizedImages:
     not_followed: list[str]
 
 
-def resize_images(pipeline: Any, sizes: _Sizes, seed: int = 0) -> ResizedImages:
+def resize_images(
+    pipeline: Any, sizes: _Sizes, seed: int = 0, name: str = 'pipeline'
+) -> ResizedImages:
     """Follow the resizing and cropping steps of a pipeline.
 
     Args:
         pipeline (Any): ``pipeline`` of a data set's config.
         sizes (np.ndarray): ``(w, h)`` of the images in pixels, int64, shape (M, 2).
         seed (int): Seed of scales and crops that are drawn for each image. Default 0.
+        name (str): What messages call the config. Default ``pipeline``.
 
     Returns:
         ResizedImages: Sizes and factors after it.
+
+    Raises:
+        InputError: A step has keys or values that it refuses.
 
     Example:
         >>> step = dict(type='Resize', scale=(224, 224), keep_ratio=True)
@@ -95,17 +102,18 @@ def resize_images(pipeline: Any, sizes: _Sizes, seed: int = 0) -> ResizedImages:
     factors = np.ones(sizes.shape)
     cuts: dict[str, None] = {}
     not_followed: dict[str, None] = {}
-    for name, config in pipeline_steps(pipeline):
-        if name in _NOT_FOLLOWED:
-            not_followed[name] = None
-        elif name in (*_RESIZES, *_CROPS):
-            step = TRANSFORMS.build({'_scope_': 'mmdet', **config})
-            with seeded(seed):
-                after = (_crop if name in _CROPS else _resize)(step, sizes)
-            if name in _CROPS:
-                cuts[name] = None
-            else:
-                factors = factors * after / np.maximum(sizes, 1)
+    for kind, config in pipeline_steps(pipeline):
+        if kind in _NOT_FOLLOWED:
+            not_followed[kind] = None
+        elif kind in (*_RESIZES, *_CROPS):
+            with naming_key(f'{name}: {kind}'), seeded(seed):
+                step = TRANSFORMS.build({'_scope_': 'mmdet', **config})
+                if kind in _CROPS:
+                    cuts[kind] = None
+                    after = _crop(step, sizes)
+                else:
+                    after = _resize(step, sizes)
+                    factors = factors * after / np.maximum(sizes, 1)
             sizes = after
     return ResizedImages(sizes, factors, list(cuts), list(not_followed))
 

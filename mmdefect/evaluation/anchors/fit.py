@@ -14,7 +14,7 @@ from mmdefect.evaluation.anchors.box_iou import best_grid_iou
 from mmdefect.evaluation.anchors.clustering import cluster_shapes
 from mmdefect.evaluation.anchors.placed_boxes import PlacedBoxes
 
-__all__ = ['FittedShapes', 'fit_shapes']
+__all__ = ['MOST_ANCHORS', 'FittedShapes', 'fit_shapes']
 
 _Floats = npt.NDArray[np.float64]
 
@@ -30,7 +30,8 @@ _PASSES = 4
 _TIE = 0.002
 # Ratios, or scales, nearer to each other than this are one.
 _SAME = 1.05
-_MOST = 100
+# Anchors per place that are fitted at most.
+MOST_ANCHORS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ def fit_shapes(
         >>> fit_shapes(placed, form, budget=3)
         FittedShapes(ratios=[0.25], scales=[2.0])
     """
-    if not 1 <= budget <= _MOST:
-        raise InputError(f'budget must be 1 to {_MOST} anchors per place, got {budget}')
+    if not 1 <= budget <= MOST_ANCHORS:
+        raise InputError(f'budget must be 1 to {MOST_ANCHORS} anchors per place, got {budget}')
     if not len(placed):
         raise InputError('there is no box to fit anchors to; give annotated images')
     generator = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 import mmdefect  # noqa: F401
 from mmdefect.engine.anchors.head_anchors import read_head_anchors
-from mmdefect.engine.anchors.proposal import generator_keys
+from mmdefect.engine.anchors.proposal import config_fragment, generator_keys
 from mmdefect.errors import InputError
 from mmdefect.evaluation.anchors import FittedShapes
 
@@ -78,6 +78,23 @@ def test_nested_detector_and_our_generator():
     assert found.shapes == FittedShapes([0.5], [4.0])
 
 
+def test_a_head_of_several_stages():
+    found = read_head_anchors(
+        upstream('cascade_rpn/cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco.py'), 'c.py'
+    )
+    assert found.path == 'model.rpn_head.stages.0.anchor_generator'
+    assert found.note.startswith('RegionAssigner has no IoU threshold; .5 and .4 are taken')
+    assert config_fragment(found.path, {'ratios': [1]}) is None
+    # Each stage has its own rules, those of the detector's second part are not for it.
+    thresholds = [dict(assigner=dict(pos_iou_thr=one, neg_iou_thr=one)) for one in (0.2, 0.6)]
+    stages = [{}, model()['bbox_head']]
+    for rpn, positive in ((thresholds, 0.6), (thresholds[0], 0.2)):
+        detector = dict(
+            rpn_head=dict(stages=stages), train_cfg=dict(rpn=rpn, rcnn=[thresholds[1]] * 2)
+        )
+        assert read_head_anchors(Config(dict(model=detector)), 'c.py').positive == positive
+
+
 def test_what_is_not_measured_is_noted():
     rules = dict(type='mmdefect.CentreRegionAssigner', pos_iou_thr=0.3, neg_iou_thr=0.4)
     for ratio in (None, 0.5):
@@ -93,15 +110,20 @@ def model(**head):
     return dict(bbox_head=dict(type='RetinaHead', anchor_generator={**right, **head}))
 
 
+def rules(border=-1, **thresholds):
+    assigner = dict(type='MaxIoUAssigner', **{'pos_iou_thr': 0.5, 'neg_iou_thr': 0.4, **thresholds})
+    return dict(model(), train_cfg=dict(assigner=assigner, allowed_border=border))
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
         (model(ratios=[float('nan')]), 'anchor_generator: anchors cannot be used, sizes must be'),
         (model(ratios=[1.0, float('nan')]), r'finite and above 0, got \[nan, nan\]$'),
         (model(scales=[-4]), 'sizes must be finite and above 0'),
-        (model(ratios=None), 'model.bbox_head.anchor_generator: cannot be built'),
-        (model(scalse=[4]), 'cannot be built .*scalse'),
-        (model(type='NoGenerator'), 'cannot be built .*NoGenerator'),
+        (model(ratios=None), 'model.bbox_head.anchor_generator: cannot be used'),
+        (model(scalse=[4]), 'cannot be used .*scalse'),
+        (model(type='NoGenerator'), 'cannot be used .*NoGenerator'),
         (
             model(type='mmdefect.DefectAnchorGenerator'),
             "model.bbox_head.anchor_generator: .*ratio_order is missing; say 'w/h'",
@@ -116,6 +138,21 @@ def model(**head):
             r'YOLOXHead, which has no anchors to fit but predicts from points \(MlvlPointGen',
         ),
         (dict(type='DETR'), 'no anchor generator; model is DETR'),
+        (
+            dict(bbox_head=dict(approx_anchor_generator=model()['bbox_head']['anchor_generator'])),
+            'c.py: no anchor generator; model.bbox_head.approx_anchor_generator cannot be fitted: '
+            'of a head only anchor_generator and prior_generator are read',
+        ),
+        (
+            rules(pos_iou_thr=float('nan')),
+            r'assigner.pos_iou_thr must be a number of 0 to 1, got n',
+        ),
+        (rules(pos_iou_thr='abc'), "c.py: model.train_cfg: assigner.pos_iou_thr must .* got 'abc'"),
+        (rules(pos_iou_thr=1.5), 'assigner.pos_iou_thr must be a number of 0 to 1, got 1.5'),
+        (rules(neg_iou_thr=()), r'assigner.neg_iou_thr must be a number of 0 to 1, got \(\)'),
+        (rules(neg_iou_thr=(0.1, -1)), 'assigner.neg_iou_thr must be a number of 0 to 1, got -1'),
+        (rules(border=None), 'c.py: model.train_cfg: allowed_border must be a number, got None'),
+        (rules(border=float('inf')), 'allowed_border must be a number, got inf'),
         (
             dict(rpn_head=model()['bbox_head'], **model()),
             'c.py: 2 heads have anchors; choose one with --head: model.rpn_head, model.bbox_head',

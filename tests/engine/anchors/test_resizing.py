@@ -9,6 +9,7 @@ from mmdet.registry import TRANSFORMS
 import mmdefect  # noqa: F401
 from mmdefect.datasets.seeded_draw import seeded
 from mmdefect.engine.anchors.resizing import pipeline_steps, resize_images
+from mmdefect.errors import InputError
 
 STEPS = [
     dict(type='Resize', scale=(64, 48), keep_ratio=True),
@@ -78,3 +79,20 @@ def test_branches():
     branches = dict(type='MultiBranch', sup=[resize], unsup_teacher=[dict(type='Mosaic')])
     assert [name for name, _ in pipeline_steps([branches])] == ['MultiBranch', 'Resize']
     assert list(pipeline_steps(None)) == []
+
+
+@pytest.mark.parametrize(
+    ('step', 'message'),
+    [
+        (dict(type='Resize', scael=(4, 4)), "TypeError: .*unexpected keyword argument 'scael'"),
+        (dict(type='Resize'), 'AssertionError: `scale` and`scale_factor`'),
+        (dict(type='Resize', scale='abc'), "ValueError: .*'abc'"),
+        (dict(type='Resize', scale=(4, 4, 4)), 'ValueError: '),
+        (dict(type='RandomCrop', crop_size=(-1, 3)), 'AssertionError'),
+        (dict(type='RandomChoiceResize', scales=[]), 'ValueError: '),
+    ],
+)
+def test_bad_steps(step, message):
+    where = rf'^c.py: {step["type"]}: cannot be used \({message}'
+    with pytest.raises(InputError, match=where):
+        resize_images([step], np.array([[100, 80]]), name='c.py')
