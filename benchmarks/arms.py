@@ -129,19 +129,27 @@ def make_parser(description: str, work_dir: str, iterations: int) -> argparse.Ar
         iterations (int): Default number of updates after the burn-in.
 
     Returns:
-        argparse.ArgumentParser: With ``--work-dir``, ``--seeds``, ``--iterations``, ``--burn-in``,
-        ``--threads``, ``--images``, ``--only`` and ``--json``.
+        argparse.ArgumentParser: With ``--work-dir``, ``--seeds``, ``--iterations``, ``--threads``,
+        ``--images``, ``--only`` and ``--json``.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--work-dir', type=Path, default=Path(work_dir))
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--iterations', type=int, default=iterations, help='updates to compare')
-    parser.add_argument('--burn-in', type=int, default=1000, help='updates before, in common')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--images', type=int, help='fewer test images, for a trial of the script')
     parser.add_argument('--only', nargs='+', metavar='ARM', help='names of arms; default: all')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     return parser
+
+
+def add_burn_in(parser: argparse.ArgumentParser) -> None:
+    """Add ``--burn-in``, for comparisons that start from a common one.
+
+    Args:
+        parser (argparse.ArgumentParser): Of :func:`make_parser`.
+    """
+    parser.add_argument('--burn-in', type=int, default=1000, help='updates before, in common')
 
 
 def average_precision(evaluation: Mapping[str, Any]) -> dict[str, float]:

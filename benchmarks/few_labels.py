@@ -13,7 +13,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from arms import Arm, compare, make_parser
+from arms import Arm, add_burn_in, compare, make_parser
 
 from mmdefect.engine.launch import run
 
@@ -21,6 +21,7 @@ from mmdefect.engine.launch import run
 def main() -> None:
     """Train, test, print."""
     parser = make_parser(__doc__.splitlines()[0], 'work_dirs/benchmark_few_labels', 1500)
+    add_burn_in(parser)
     parser.add_argument('--detector', choices=['retinanet', 'faster-rcnn'], default='retinanet')
     args = parser.parse_args()
     name = f'{args.detector}_neu-det_10pct.py'

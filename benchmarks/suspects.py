@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 
-from arms import Arm, compare, make_parser
+from arms import Arm, add_burn_in, compare, make_parser
 
 from mmdefect.engine.launch import run
 
@@ -27,6 +27,7 @@ SUPERVISED = (
 def main() -> None:
     """Train, test, print."""
     parser = make_parser(__doc__.splitlines()[0], 'work_dirs/benchmark_suspects', 1500)
+    add_burn_in(parser)
     args = parser.parse_args()
     data = os.environ.get('MMDEFECT_DRILL', 'data/drill')
     unseen = (f'test_dataloader.dataset.reader.ann_file={data}/unlabeled_truth.json',)

@@ -72,7 +72,8 @@ class MultiViewDataset(DefectDataset):
 
     Raises:
         InputError: An unknown key, bad input and ``on_error`` is ``raise``, an image that tells
-            no part or view, a registered one without ``part_homography``.
+            no part or view, a registered one without ``part_homography``; ``template_key``
+            is a key of no image.
 
     Example:
         >>> MultiViewDataset(reader=dict(type='mmdefect.FolderReader', source='x'), geometri='free')
@@ -183,6 +184,11 @@ class MultiViewDataset(DefectDataset):
         self.problems.append(Problem(where, what))
 
     def _with_templates(self, infos: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if all(info.get(self.template_key) is None for info in infos):
+            raise InputError(
+                f'MultiViewDataset: no image has the key {self.template_key!r} of template_key; '
+                'correct it, or leave it out'
+            )
         view_id = 1 + max(info['view_id'] for info in infos)
         found = []
         for info in infos:
@@ -259,6 +265,13 @@ class MultiViewDataset(DefectDataset):
         references = sum(
             view['view_role'] == 'reference' for part in parts for view in part['views']
         )
+        if not references and (self.reference_views or self._reference):
+            print_log(
+                'no image is a reference view by reference_views or reference_pattern; correct it '
+                'where there should be some',
+                logger='current',
+                level=logging.WARNING,
+            )
         most = self.num_views or max(counts)
         fewer = sum(count < most for count in counts)
         print_log(

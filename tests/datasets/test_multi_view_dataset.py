@@ -124,13 +124,17 @@ def test_missing_homography_raises_at_start(write_parts):
     assert len(build(path, geometry='free')) == 2
 
 
-def test_reference_views(write_parts):
+def test_reference_views(write_parts, warnings):
     dataset = build(write_parts(), reference_views=[1], pipeline=[per_view(*LOAD, SCALE, PACK)])
     roles = [view['data_samples'].view_role for view in dataset[0]['views']]
     assert roles == ['inspect', 'reference', 'inspect']
     dataset = build(write_parts(), reference_pattern=r'_v[12]\.')
     roles = [view['view_role'] for view in dataset.get_data_info(0)['views']]
     assert roles == ['inspect', 'reference', 'reference']
+    word = 'no image is a reference view by reference_views'
+    assert not any(word in line for line in warnings)
+    build(write_parts(), reference_pattern='golden')
+    assert any(word in line for line in warnings)
     with pytest.raises(InputError, match='p0_v0.png: a reference view must be free of defects'):
         build(write_parts(), reference_views=[0])
     with pytest.raises(InputError, match="part 'p1': has no view to inspect"):
@@ -280,6 +284,7 @@ def test_a_pipeline_without_per_view_is_refused(write_parts):
         ({'reference_pattern': '('}, r"reference_pattern '\('"),
         ({'group_by': 'parts'}, 'group_by must be one of'),
         ({'reference_view': [1]}, "MultiViewDataset: unknown key 'reference_view'; did you mean"),
+        ({'template_key': 'template_pth'}, "no image has the key 'template_pth' of template_key"),
         ({'reader': None}, "MultiViewDataset: key 'reader' is missing"),
     ],
 )

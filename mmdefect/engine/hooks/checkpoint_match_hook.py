@@ -37,7 +37,8 @@ class CheckpointMatchHook(Hook):
       a part that changes nothing until it is trained (``neutral_at_start``, as a fusion of views)
       may be absent as a whole, which is logged.
     * Starting a training from a checkpoint: a detector's weights or a bare backbone's
-      (ImageNet) are taken, for student and teacher both where there are two; rows of class heads
+      (ImageNet) are taken, for student and teacher both where there are two; of a semi-supervised
+      one student and teacher, and not the state of its pseudo labels; rows of class heads
       are mapped by class name; a first convolution is adapted from colour to grey images and
       back; a list of what was loaded, remapped, adapted and left fresh is logged; a file whose
       backbone does not fit is an error.
@@ -134,8 +135,12 @@ def _for_both_twins(
 ) -> dict[str, torch.Tensor]:
     """Give a detector's weights to the student and the teacher of a semi-supervised one."""
     semi = any(key.startswith('student.') for key in own)
-    if not semi or any(key.startswith(('student.', 'teacher.')) for key in state):
+    if not semi:
         return state
+    twins = {key: value for key, value in state.items() if key.startswith(('student.', 'teacher.'))}
+    if twins:
+        # Counters and thresholds of its pseudo labels belong to that training.
+        return twins
     return {
         f'{twin}.{key}': value for twin in ('student', 'teacher') for key, value in state.items()
     }

@@ -28,6 +28,7 @@ __all__ = ['TrainingGuardHook']
 _ACTIONS = ('warn', 'stop')
 _KEY = 'training_guard'
 _COUNT, _PRECISION, _STAGE = 'pseudo/count/', 'pseudo/precision/', 'pseudo/stage/'
+_LABELLED = 'sup_'
 
 
 @HOOKS.register_module()
@@ -51,8 +52,9 @@ class TrainingGuardHook(Hook):
     nothing to say in between. What was said stands in the log and in
     ``WORK_DIR/training_guard.json``.
 
-    Scores are those of the teacher where teacher and student are validated. Of several ranks the
-    first one judges, all stop together. A resumed training goes on with the numbers of its
+    Scores are those of the teacher where teacher and student are validated; the loss of a soft
+    teacher is that of its labelled images, as the rest rises while it warms up. Of several ranks
+    the first one judges, all stop together. A resumed training goes on with the numbers of its
     checkpoint. After a stop, change what was said and ``--resume``.
 
     Args:
@@ -229,7 +231,13 @@ you mean 'limit'?
                 precisions.append(_number(value))
             elif name.startswith(_STAGE):
                 self.history.stages[name.removeprefix(_STAGE)] = _number(value)
-        if 'loss' in outputs:
+        labelled = [
+            _number(value) for name, value in outputs.items()
+            if name.startswith(_LABELLED) and 'loss' in name
+        ]  # fmt: skip
+        if labelled:
+            self._add('loss', sum(labelled))
+        elif 'loss' in outputs:
             self._add('loss', _number(outputs['loss']))
         if counts:
             self._add('count', sum(counts))

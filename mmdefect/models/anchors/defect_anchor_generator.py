@@ -148,8 +148,13 @@ class DefectAnchorGenerator(AnchorGenerator):
                     f'{name}: {key} must have one entry per stride, '
                     f'got {len(items)} for {len(strides)} strides'
                 )
-        if not 0 <= center_offset <= 1:
-            raise InputError(f'{name}: center_offset must be in 0..1, got {center_offset}')
+        for centre in centers or ():
+            if not (
+                isinstance(centre, Sequence) and len(centre) == 2 and all(map(_finite, centre))
+            ):
+                raise InputError(f'{name}: centers must be pairs of finite numbers, got {centre!r}')
+        if not (_finite(center_offset) and 0 <= center_offset <= 1):
+            raise InputError(f'{name}: center_offset must be in 0..1, got {center_offset!r}')
         if centers is not None and center_offset != 0:
             raise InputError(f'{name}: give either centers or center_offset, not both')
         self.ratio_order = ratio_order
@@ -173,11 +178,19 @@ class DefectAnchorGenerator(AnchorGenerator):
         return text.replace('ratios=', 'ratios (h/w)=', 1)
 
 
+def _finite(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and math.isfinite(value)
+
+
 def _flat(strides: Any) -> Any:
-    """The numbers of strides and of pairs of them."""
+    """The numbers of strides and of pairs of them; others are left for the check."""
     if not isinstance(strides, Sequence):
         return strides
-    return [side for stride in strides for side in _pair(stride)]
+    return [
+        side
+        for stride in strides
+        for side in (stride if isinstance(stride, Sequence) and len(stride) == 2 else [stride])
+    ]
 
 
 def _check_positive(name: str, values: Any) -> None:

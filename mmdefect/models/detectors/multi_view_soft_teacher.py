@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -228,6 +230,13 @@ class MultiViewSoftTeacher(SemiBaseDetector):
         votes = config.get('consensus')
         self.consensus = None if votes is None else _build(votes, None, classes=classes)
         self.burn_in, self.warmup = (_iterations(config, key) for key in ('burn_in', 'warmup'))
+        for key in ('sup_weight', 'unsup_weight'):
+            weight = config.get(key, 1.0)
+            if not (isinstance(weight, Real) and 0 <= weight < math.inf):
+                raise InputError(
+                    f'MultiViewSoftTeacher: semi_train_cfg.{key} must be finite and >= 0, got '
+                    f'{weight!r}'
+                )
 
     def _unsupervised_weight(self) -> float:
         self.unsupervised_iterations += 1
@@ -244,9 +253,10 @@ class MultiViewSoftTeacher(SemiBaseDetector):
         candidates = _flat(found)
         thresholds.observe(candidates.scores, candidates.labels)
         kept = [policy.keep(image, thresholds) for image in found]
-        votes: dict[str, float] = {}
+        votes: dict[str, Tensor] = {}
         if self.consensus is not None:
-            kept, votes = self.consensus(kept, pair.teacher)
+            kept, counts = self.consensus(kept, pair.teacher)
+            votes = self.statistics.votes(*counts)
         boxes = _flat(kept)
         boxes.cls_weights = boxes.weights if 'weights' in boxes else torch.ones_like(boxes.scores)
         policy.mark(boxes, thresholds)
@@ -256,8 +266,7 @@ class MultiViewSoftTeacher(SemiBaseDetector):
         best = candidates.scores.new_zeros(images)
         best.scatter_reduce_(0, candidates.images, candidates.scores, 'amax')
         learned = policy.learned(boxes.images.bincount(minlength=images), best)
-        numbers = self.statistics.summarise(candidates, boxes, thresholds, learned)
-        numbers.update({name: torch.tensor(float(value)) for name, value in votes.items()})
+        numbers = {**self.statistics.summarise(candidates, boxes, thresholds, learned), **votes}
         if self.statistics.hidden_truth:
             truth = [sample.get('gt_instances', InstanceData()) for sample in originals]
             numbers.update(self.statistics.judge(boxes, truth))

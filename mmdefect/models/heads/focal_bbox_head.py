@@ -1,4 +1,4 @@
-"""RoI head whose training and prediction are the same sigmoids."""
+"""RoI head that predicts from the sigmoids it is trained with."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class FocalBBoxHead(Shared2FCBBoxHead):
 
     def loss(
         self,
-        cls_score: Tensor,
+        cls_score: Tensor | None,
         bbox_pred: Tensor | None,
         rois: Tensor,
         labels: Tensor,
@@ -146,7 +146,7 @@ class FocalBBoxHead(Shared2FCBBoxHead):
         """Losses of the RoIs of a batch.
 
         Args:
-            cls_score (Tensor): Logits, shape (N, num_classes).
+            cls_score (Tensor | None): Logits, shape (N, num_classes); None for the box loss alone.
             bbox_pred (Tensor | None): Encoded boxes, shape (N, 4), or (N, 4 num_classes) where
                 each class has its own; None without regression.
             rois (Tensor): ``batch index, x1, y1, x2, y2`` in image pixels, shape (N, 5).
@@ -158,17 +158,18 @@ class FocalBBoxHead(Shared2FCBBoxHead):
 
         Returns:
             dict[str, Tensor]: ``loss_cls``, ``loss_bbox`` (exactly 0 without positives) and
-            ``acc``, per cent of RoIs classified right at a score of .5.
+            ``acc``, per cent of RoIs classified right at a score of .5; those of what is given.
         """
         # Ranks wait for each other in it, so it comes before anything that depends on the batch.
         divisor = mean_positives([labels], self.num_classes)
         common = dict(avg_factor=divisor, reduction_override=reduction_override)
-        # Compiled operators refuse to work on nothing.
-        loss_cls = cls_score.sum()
-        if len(labels):
-            loss_cls = self.loss_cls(cls_score, labels, label_weights, **common)
-        losses = {'loss_cls': loss_cls}
-        losses.update(self.loss_cls.get_accuracy(cls_score, labels))
+        losses = {}
+        if cls_score is not None:
+            # Compiled operators refuse to work on nothing.
+            losses['loss_cls'] = cls_score.sum()
+            if len(labels):
+                losses['loss_cls'] = self.loss_cls(cls_score, labels, label_weights, **common)
+            losses.update(self.loss_cls.get_accuracy(cls_score, labels))
         if bbox_pred is None:
             return losses
         positive = ((labels >= 0) & (labels < self.num_classes)).nonzero().flatten()

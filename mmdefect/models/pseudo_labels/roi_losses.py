@@ -111,9 +111,9 @@ def roi_losses(
     scores, deltas = outputs['cls_score'], outputs['bbox_pred']
     losses = head.loss(scores, None, rois, shown, weights, box_targets, box_weights)
     # The labels of the regression loss differ where a box is of this loss only.
-    losses['loss_bbox'] = head.loss(
-        scores, deltas, rois, labels, weights, box_targets, box_weights
-    )['loss_bbox']
+    losses['loss_bbox'] = head.loss(None, deltas, rois, labels, weights, box_targets, box_weights)[
+        'loss_bbox'
+    ]
     if not len(rois):
         losses.setdefault('loss_cls', scores.sum())
         losses.setdefault('acc', scores.new_zeros(1))

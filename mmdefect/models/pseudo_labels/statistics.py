@@ -48,6 +48,10 @@ class PseudoLabelStatistics:
     ``pseudo/positives/<class>``            positive RoIs or, in a one-stage detector, anchors,
                                             per iteration
     ``pseudo/positives/level_<i>``          positive anchors of each level, per iteration
+    ``pseudo/consensus_rate``,              share of the boxes that two or more views had a vote
+    ``pseudo/consensus_rate/<class>``       on which these confirm
+    ``pseudo/consensus_judged``,            such boxes, and boxes added to views that missed
+    ``_added``                              them, per iteration
     ``pseudo/precision/<class>``            share of these boxes that match hidden ground truth
     ``pseudo/recall/<class>``               share of the hidden ground truth that they match
     ======================================  =====================================================
@@ -195,6 +199,26 @@ class PseudoLabelStatistics:
             },
         }
 
+    def votes(self, judged: np.ndarray, confirmed: np.ndarray, added: int) -> dict[str, Tensor]:
+        """Describe what the views of the parts said of each other's boxes.
+
+        Args:
+            judged (np.ndarray): Boxes of each class that two or more views had a vote on, (C,).
+            confirmed (np.ndarray): Those of them that these confirm, (C,).
+            added (int): Boxes added to views that missed them.
+
+        Returns:
+            dict[str, Tensor]: Scalars.
+        """
+        entries = self._ratio('consensus_rate', confirmed, judged)
+        agreed, asked = np.sum(self._recent['consensus_rate'], axis=(0, 2))
+        if asked:
+            entries['pseudo/consensus_rate'] = torch.tensor(float(agreed / asked))
+        numbers = self._window('votes', np.array([judged.sum(), added])).mean(0)
+        for name, mean in zip(('judged', 'added'), numbers, strict=True):
+            entries[f'pseudo/consensus_{name}'] = torch.tensor(float(mean))
+        return entries
+
     def _scores(self, candidates: InstanceData) -> dict[str, Tensor]:
         """Mean, median and best score, over all classes and of each that has any."""
         scores = np.concatenate(self._keep('scores', candidates.scores.cpu().numpy()))
@@ -236,7 +260,7 @@ class PseudoLabelStatistics:
 
     def _ratio(self, name: str, part: np.ndarray, whole: np.ndarray) -> dict[str, Tensor]:
         part, whole = self._window(name, np.stack([part, whole])).sum(0)
-        share = np.full_like(part, np.nan)
+        share = np.full(part.shape, np.nan)
         np.divide(part, whole, out=share, where=whole > 0)
         return self._per_class(name, share)
 

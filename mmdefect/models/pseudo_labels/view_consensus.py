@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from mmdefect.models.pseudo_labels.part_boxes import PartBoxes, box_from_views, 
 from mmdefect.models.pseudo_labels.view_frame import ViewFrame, read_view_frame
 from mmdefect.registry import MODELS
 
-__all__ = ['ViewConsensus']
+__all__ = ['ConsensusCounts', 'ViewConsensus']
 
 # Pixels; thinner boxes are no labels.
 _MIN_SIDE = 1.0
@@ -34,6 +34,20 @@ class _Votes:
     votes: npt.NDArray[np.int64]
     views: npt.NDArray[np.int64]
     support: npt.NDArray[np.float64]
+
+
+class ConsensusCounts(NamedTuple):
+    """What the views of a batch said.
+
+    Attributes:
+        judged (NDArray): Boxes of each class that two or more views had a vote on, int64, (C,).
+        confirmed (NDArray): Those of them with all the votes that their class asks for, (C,).
+        added (int): Boxes added to views that missed them.
+    """
+
+    judged: npt.NDArray[np.int64]
+    confirmed: npt.NDArray[np.int64]
+    added: int
 
 
 @MODELS.register_module()
@@ -66,8 +80,8 @@ class ViewConsensus:
             0, at most 1. Default 0.75.
         min_votes (int | Mapping[str, int]): Votes that confirm a box, its own included, at least
             2; or by class name, for hard classes, 2 for those not named. Default 2.
-        classes (Sequence[str] | None): Class names in label order, for the numbers per class,
-            and needed where ``min_votes`` has names. Default None.
+        classes (Sequence[str] | None): Class names in label order, for the counts, and
+            needed where ``min_votes`` has names. Default None.
         confirmed_weight (float): Weight of a confirmed box, at least 1. Default 1.25.
         lonely_weight (float): Weight of a box that no other view confirms, 0 to 1. Default 0.5.
         add_missed (bool): Add confirmed boxes to views that missed them; registered views only.
@@ -89,13 +103,13 @@ class ViewConsensus:
         ...                       labels=torch.zeros(len(boxes), dtype=torch.int64))
         ...          for boxes in ([[5., 5, 20, 20]], [[6., 5, 20, 20], [30., 30, 40, 40]],
         ...                        torch.zeros(0, 4))]
-        >>> labels, numbers = ViewConsensus(add_missed=True)(found, samples)
+        >>> labels, counts = ViewConsensus(add_missed=True)(found, samples)
         >>> [instances.weights.tolist() for instances in labels]
         [[1.25], [1.25, 0.5], [0.5]]
         >>> labels[2].bboxes.tolist(), labels[2].added.tolist()
         ([[6.0, 5.0, 20.0, 20.0]], [True])
-        >>> round(numbers['pseudo/consensus_rate'], 3)
-        0.667
+        >>> counts
+        ConsensusCounts(judged=array([3]), confirmed=array([2]), added=1)
     """
 
     def __init__(
@@ -136,7 +150,7 @@ class ViewConsensus:
 
     def __call__(
         self, predictions: list[InstanceData], samples: Sequence[DetDataSample]
-    ) -> tuple[list[InstanceData], dict[str, float]]:
+    ) -> tuple[list[InstanceData], ConsensusCounts]:
         """Weigh the teacher's boxes of a batch.
 
         Args:
@@ -148,13 +162,9 @@ class ViewConsensus:
                 ``view_role`` and ``part_homography``.
 
         Returns:
-            tuple[list[InstanceData], dict[str, float]]: Per image the same boxes with
-            ``weights`` (float32) and ``added`` (bool), added ones last; what else the boxes
-            carry, an added box has from the best box of its group. And
-            ``pseudo/consensus_rate`` (confirmed among the boxes that two or more views had a
-            vote on; 0 if none), the same per class that has any
-            (``pseudo/consensus_rate/<class>``), ``pseudo/consensus_judged`` (how many those are)
-            and ``pseudo/consensus_added``.
+            tuple[list[InstanceData], ConsensusCounts]: Per image the same boxes with ``weights``
+            (float32) and ``added`` (bool), added ones last; what else the boxes carry, an added
+            box has from the best box of its group. And how many were judged, confirmed, added.
 
         Raises:
             InputError: A meta key is missing or no homography, a label has no class, or some
@@ -189,33 +199,15 @@ class ViewConsensus:
             confirmed.append(boxes.labels[several & (votes.support >= 1)])
             if self.add_missed and registered:
                 self._add(predictions, frames, boxes, groups, votes, added)
-        numbers = {
-            **self._rates(judged, confirmed),
-            'pseudo/consensus_added': float(sum(map(len, added))),
-        }
+        number = _count_labels(judged, len(self.classes))
+        counts = ConsensusCounts(
+            number, _count_labels(confirmed, len(number)), sum(map(len, added))
+        )
         labels = [
             _finish(*parts, self.added_weight)
             for parts in zip(predictions, weights, added, strict=True)
         ]
-        return labels, numbers
-
-    def _rates(
-        self, judged: list[npt.NDArray[np.int64]], confirmed: list[npt.NDArray[np.int64]]
-    ) -> dict[str, float]:
-        none = np.zeros(0, np.int64)
-        there, agreed = (
-            np.bincount(np.concatenate([none, *labels]), minlength=len(self.classes))
-            for labels in (judged, confirmed)
-        )
-        return {
-            'pseudo/consensus_rate': float(agreed.sum() / max(there.sum(), 1)),
-            'pseudo/consensus_judged': float(there.sum()),
-            **{
-                f'pseudo/consensus_rate/{name}': float(agreed[label] / there[label])
-                for label, name in enumerate(self.classes)
-                if there[label]
-            },
-        }
+        return labels, counts
 
     def _group(self, boxes: PartBoxes, registered: bool) -> npt.NDArray[np.int64]:
         if not registered:
@@ -331,3 +323,8 @@ def _finish(
     ).to(device)
     joined.added = torch.arange(len(weights) + len(added), device=device) >= len(weights)
     return joined
+
+
+def _count_labels(labels: list[npt.NDArray[np.int64]], classes: int) -> npt.NDArray[np.int64]:
+    none = np.zeros(0, np.int64)
+    return np.bincount(np.concatenate([none, *labels]), minlength=classes)

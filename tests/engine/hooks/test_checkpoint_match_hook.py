@@ -314,10 +314,12 @@ def test_a_detector_starts_student_and_teacher(tmp_path):
         CheckpointMatchHook().after_load_checkpoint(runner, checkpoint)
         for twin in ('student', 'teacher'):
             assert (checkpoint['state_dict'][f'{twin}.backbone.weight'] == 7).all()
-    # What is a teacher already stays as it is.
+    # What is a teacher already stays as it is; how far its pseudo labels had come is forgotten.
+    semi.register_buffer('unsupervised_iterations', torch.tensor(500))
     checkpoint = {'state_dict': semi.state_dict()}
     CheckpointMatchHook().after_load_checkpoint(runner, checkpoint)
     assert (checkpoint['state_dict']['teacher.backbone.weight'] == 1).all()
+    assert 'unsupervised_iterations' not in checkpoint['state_dict']
     with pytest.raises(InputError, match='checkpoint of another model'):
         CheckpointMatchHook().after_load_checkpoint(
             runner, {'state_dict': {'backbone.other': torch.zeros(1)}}

@@ -67,6 +67,21 @@ class Training:
         return json.loads(path.read_text(encoding='utf-8'))
 
 
+def test_losses_of_unlabelled_images_may_rise(tmp_path):
+    rules = [dict(name=name, span=8) for name in ('loss_stuck', 'loss_unsteady')]
+    training = Training(tmp_path, TrainingGuardHook(rules=rules, window=2)).start()
+    for iteration in range(12):
+        labelled = 1.2 - 0.05 * iteration
+        # As the unsupervised weight rises, so does the sum.
+        training.steps(
+            [labelled + 0.2 * iteration], sup_loss_cls=labelled / 2, sup_loss_bbox=labelled / 2,
+            unsup_loss_cls=0.2 * iteration, sup_acc=90.0,
+        )  # fmt: skip
+    assert training.messages == []
+    losses = [window.means['loss'] for window in training.hook.history.windows]
+    assert losses == pytest.approx([1.2 - 0.05 * (2 * n + 0.5) for n in range(6)])
+
+
 def test_every_rule_by_default():
     rules = TrainingGuardHook().rules
     assert [name for name, _, _ in rules] == list(RULES)

@@ -177,6 +177,11 @@ def test_heads_find_it_by_its_prefix(kind):
         ({'centers': [(0, 0)]}, 'centers must have one entry per stride, got 1 for 3'),
         ({'centers': [(0, 0)] * 3, 'center_offset': 0.5}, 'either centers or center_offset'),
         ({'center_offset': 1.5}, r'center_offset must be in 0..1, got 1.5'),
+        ({'center_offset': 'half'}, r"center_offset must be in 0..1, got 'half'"),
+        ({'centers': [(0, 0), (float('nan'), 0), (0, 0)]}, r'pairs of finite numbers, got \(nan'),
+        ({'centers': [3, 3, 3]}, 'centers must be pairs of finite numbers, got 3'),
+        ({'centers': [('a', 0)] * 3}, 'centers must be pairs of finite numbers'),
+        ({'strides': [(8, 8, 8)] * 3}, r'strides must be a list of one number or more'),
         ({'rations': [1]}, "unknown key 'rations'; did you mean 'ratios'?"),
     ],
 )

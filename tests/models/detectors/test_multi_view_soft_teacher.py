@@ -11,6 +11,7 @@ from mmengine.structures import InstanceData
 from mmdefect.engine.precision import autocast_layers
 from mmdefect.errors import InputError
 from mmdefect.models.pseudo_labels.roi_losses import roi_losses
+from mmdefect.models.pseudo_labels.view_consensus import ConsensusCounts
 
 KINDS = ('one_stage', 'two_stage', 'focal')
 # Two boxes of 16 pixels per image that the teacher is said to find, in its own pixels.
@@ -212,7 +213,8 @@ def test_weights_of_the_consensus_multiply_the_losses(make_teacher, make_batch, 
         def consensus(found, samples):
             for image in found:
                 image.weights = torch.full((len(image),), weight)
-            return found, {'pseudo/consensus_rate': 0.5}
+            counts = np.ones(len(model.statistics.classes), np.int64)
+            return found, ConsensusCounts(2 * counts, counts, 0)
 
         model.consensus = consensus
         losses = run(model, make_batch())
@@ -568,6 +570,9 @@ def test_a_box_that_a_view_missed_teaches_there_too(run_parts, kind):
         ('two_stage', dict(classes=('dent',)), 'num_classes=3'),
         ('two_stage', dict(warmup=-1), 'warmup must be an integer >= 0'),
         ('one_stage', dict(burn_in=0.5), 'burn_in must be an integer >= 0, got 0.5'),
+        ('one_stage', dict(unsup_weight=-1), 'unsup_weight must be finite and >= 0, got -1'),
+        ('two_stage', dict(sup_weight=float('nan')), 'sup_weight must be finite'),
+        ('one_stage', dict(unsup_weight='2'), "unsup_weight must be .* got '2'"),
         ('two_stage', dict(freeze_teacher=False), 'remove freeze_teacher'),
         ('two_stage', dict(clases=()), "unknown key 'clases'; did you mean 'classes'"),
         ('two_stage', dict(policy={}), 'clean_images must be one of'),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import re
 
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
@@ -55,6 +56,22 @@ def test_ratios_are_of_the_window():
     assert logged['kept_ratio/dent'] == pytest.approx(2 / 3)
     assert logged['score_median'] == pytest.approx(0.9)
     assert logged['ignored_images'] == pytest.approx(1 / 4)
+
+
+def test_votes_are_of_the_window():
+    statistics = PseudoLabelStatistics(CLASSES, window=2)
+
+    def votes(judged, confirmed, added=0):
+        logged = statistics.votes(np.array(judged), np.array(confirmed), added)
+        return {name.removeprefix('pseudo/consensus_'): float(v) for name, v in logged.items()}
+
+    # Nothing to judge is no rate of 0.
+    assert votes([0, 0], [0, 0]) == {'judged': 0, 'added': 0}
+    assert votes([4, 0], [1, 0], 3) == {'rate': 0.25, 'rate/dent': 0.25, 'judged': 2, 'added': 1.5}
+    found = votes([2, 2], [2, 0])
+    assert found == pytest.approx(
+        {'rate': 3 / 8, 'rate/dent': 3 / 6, 'rate/rust': 0, 'judged': 4, 'added': 1.5}
+    )
 
 
 def test_scores_of_classes_are_told_apart():
