@@ -100,5 +100,6 @@ def tile_boxes(
         np.repeat(np.arange(len(sizes)), [len(laid) for laid in tiles[1:]]),
         tile[:, 2:] - tile[:, :2],
         f'images are cut into {count:,} tiles of {width} x {height} pixels, and a box counts in '
-        f'each tile that shows at least {cutter.min_visible:.0%} of it; {small:,} smaller parts left out',
+        f'each tile that shows at least {cutter.min_visible:.0%} of it; '
+        f'{small:,} smaller parts left out',
     )
