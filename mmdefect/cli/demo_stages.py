@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from mmdefect.cli.progress import progress
 from mmdefect.errors import InputError
 
 __all__ = ['config_folder', 'healthy_installation', 'run_tool', 'stage']
+
+_TERMINATED = 128 + signal.SIGTERM
 
 
 def healthy_installation() -> dict[str, Any]:
@@ -74,6 +77,8 @@ def stage(title: str, seconds: dict[str, float], key: str, action: Callable[[], 
 def run_tool(command: str, arguments: list[str]) -> None:
     """Train or test in a process of its own, as a user would.
 
+    SIGTERM ends that process first, which then says how to go on, and this one with 143.
+
     Args:
         command (str): ``train`` or ``test``.
         arguments (list[str]): Of ``tools/train.py`` or ``tools/test.py``.
@@ -82,6 +87,14 @@ def run_tool(command: str, arguments: list[str]) -> None:
         InputError: It failed.
     """
     code = f'import mmdefect\nfrom mmdefect.engine.launch import run, {command}\nrun({command})'
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code, *arguments], check=False)
-    if done.returncode:
-        raise InputError(f'{command} stopped with exit code {done.returncode}; see the lines above')
+    with subprocess.Popen([sys.executable, '-W', 'ignore', '-c', code, *arguments]) as tool:
+        before = signal.signal(signal.SIGTERM, lambda *_: tool.terminate())
+        try:
+            ended = tool.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    # Before it listens, the signal itself ends it.
+    if ended in (_TERMINATED, -signal.SIGTERM):
+        sys.exit(_TERMINATED)
+    if ended:
+        raise InputError(f'{command} stopped with exit code {ended}; see the lines above')
