@@ -28,8 +28,6 @@ model = dict(
     semi_train_cfg=dict(
         _base_.semi_train_cfg,
         classes=_base_.classes,
-        # Of what was tried with RetinaNet this gained most: see docs/benchmarks.md.
-        policy=dict(type='mmdefect.PseudoLabelPolicy', clean_images='background'),
         burn_in=burn_in,
         unsup_weight=unsup_weight,
         thresholds=dict(

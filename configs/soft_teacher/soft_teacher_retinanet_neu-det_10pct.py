@@ -10,8 +10,8 @@ _base_ = [
 # ---- often changed ----------------------------------------------------------------------------
 burn_in = 1000  # iterations on labelled images alone; 0 with load_from of a training that had them
 lr = 5e-4  # peak learning rate, for 4 labelled images per step
-initial_thr = 0.4  # score from which a box may teach its place
-cls_thr = 0.35  # score from which a box teaches its class; a number, or one per class name
+initial_thr = 0.3  # score from which a box may teach its place
+cls_thr = 0.3  # score from which a box teaches its class; a number, or one per class name
 unsup_weight = 1.0  # of the unlabelled images' losses against the labelled ones'
 
 # ---- rarely -----------------------------------------------------------------------------------
@@ -27,8 +27,6 @@ model = dict(
     semi_train_cfg=dict(
         _base_.semi_train_cfg,
         classes=_base_.classes,
-        # Of what was tried with RetinaNet this gained most: see docs/benchmarks.md.
-        policy=dict(type='mmdefect.PseudoLabelPolicy', clean_images='background'),
         burn_in=burn_in,
         unsup_weight=unsup_weight,
         thresholds=dict(type='mmdefect.ClassThresholds', initial=initial_thr, cls=cls_thr),
