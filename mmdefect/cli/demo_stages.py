@@ -87,14 +87,16 @@ def run_tool(command: str, arguments: list[str]) -> None:
         InputError: It failed.
     """
     code = f'import mmdefect\nfrom mmdefect.engine.launch import run, {command}\nrun({command})'
-    with subprocess.Popen([sys.executable, '-W', 'ignore', '-c', code, *arguments]) as tool:
-        before = signal.signal(signal.SIGTERM, lambda *_: tool.terminate())
-        try:
-            ended = tool.wait()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-    # Before it listens, the signal itself ends it.
-    if ended in (_TERMINATED, -signal.SIGTERM):
-        sys.exit(_TERMINATED)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    try:
+        # Its end is waited for, whatever happens.
+        with subprocess.Popen([sys.executable, '-W', 'ignore', '-c', code, *arguments]) as tool:
+            try:
+                ended = tool.wait()
+            except SystemExit:
+                tool.terminate()
+                raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if ended:
         raise InputError(f'{command} stopped with exit code {ended}; see the lines above')

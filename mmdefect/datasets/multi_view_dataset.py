@@ -72,8 +72,7 @@ class MultiViewDataset(DefectDataset):
 
     Raises:
         InputError: An unknown key, bad input and ``on_error`` is ``raise``, an image that tells
-            no part or view, a registered one without ``part_homography``; ``template_key``
-            is a key of no image.
+            no part or view, a registered one without ``part_homography``.
 
     Example:
         >>> MultiViewDataset(reader=dict(type='mmdefect.FolderReader', source='x'), geometri='free')
@@ -184,11 +183,6 @@ class MultiViewDataset(DefectDataset):
         self.problems.append(Problem(where, what))
 
     def _with_templates(self, infos: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if all(info.get(self.template_key) is None for info in infos):
-            raise InputError(
-                f'MultiViewDataset: no image has the key {self.template_key!r} of template_key; '
-                'correct it, or leave it out'
-            )
         view_id = 1 + max(info['view_id'] for info in infos)
         found = []
         for info in infos:
@@ -265,10 +259,10 @@ class MultiViewDataset(DefectDataset):
         references = sum(
             view['view_role'] == 'reference' for part in parts for view in part['views']
         )
-        if not references and (self.reference_views or self._reference):
+        if not references and (self.reference_views or self._reference or self.template_key):
             print_log(
-                'no image is a reference view by reference_views or reference_pattern; correct it '
-                'where there should be some',
+                'there is no reference view, though reference_views, reference_pattern or '
+                'template_key is given; correct it, or look for the files',
                 logger='current',
                 level=logging.WARNING,
             )
