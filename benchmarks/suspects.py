@@ -30,7 +30,11 @@ def main() -> None:
     add_burn_in(parser)
     args = parser.parse_args()
     data = os.environ.get('MMDEFECT_DRILL', 'data/drill')
-    unseen = (f'test_dataloader.dataset.reader.ann_file={data}/unlabeled_truth.json',)
+    unseen = (
+        f'test_dataloader.dataset.reader.ann_file={data}/unlabeled_truth.json',
+        # From random weights the last ones count, not the mean of all since the start.
+        f'default_hooks.average.burn_in={args.iterations}',
+    )
     folder = 'benchmarks/suspects'
     reference, *changed = (
         Arm(name.replace('_', ' '), f'{folder}/{name}.py', args.iterations, unseen)

@@ -31,10 +31,12 @@ def main() -> None:
     parser = make_parser(__doc__.splitlines()[0], 'work_dirs/benchmark_two_view', 2000)
     args = parser.parse_args()
     alone = tuple(f'{split}_dataloader.dataset.template_key=None' for split in SPLITS)
+    # From random weights the last ones count, not the mean of all since the start.
+    last = f'default_hooks.average.burn_in={args.iterations}'
     arms, baseline = [], {}
     for pairs, data in ((26, ()), (260, ('train_dataloader.dataset.reader.list_file=train.txt',))):
-        single = Arm(f'{pairs} boards alone', CONFIG, args.iterations, (*data, *alone))
-        double = Arm(f'{pairs} boards with templates', CONFIG, args.iterations, data)
+        single = Arm(f'{pairs} boards alone', CONFIG, args.iterations, (last, *data, *alone))
+        double = Arm(f'{pairs} boards with templates', CONFIG, args.iterations, (last, *data))
         arms += [single, double]
         baseline[double.name] = single.name
     compare(arms, args, baseline, scores_of)
